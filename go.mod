@@ -1,0 +1,3 @@
+module renkei.dev
+
+go 1.26
