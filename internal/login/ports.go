@@ -1,0 +1,4 @@
+package login
+
+// Store keeps what login counts and recognises.
+type Store interface{}
