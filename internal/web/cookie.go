@@ -1,0 +1,40 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"renkei.dev/internal/secret"
+)
+
+const hostPrefix = "__Host-"
+
+// Cookie is a cookie of one of our origins: Secure, HttpOnly, of this very host
+// alone, and not sent with a foreign page's forms or pictures. Lax rather than
+// Strict, since the customer comes from the partner's page.
+type Cookie struct {
+	Name string        // without the prefix __Host-
+	Life time.Duration // 0: until the browser closes
+}
+
+// Set keeps value in the browser.
+func (c Cookie) Set(w http.ResponseWriter, value secret.Value) {
+	http.SetCookie(w, c.with(value.Reveal(), int(c.Life/time.Second)))
+}
+
+// Clear makes the browser forget the cookie.
+func (c Cookie) Clear(w http.ResponseWriter) { http.SetCookie(w, c.with("", -1)) }
+
+// Of returns what the browser brought; empty: nothing.
+func (c Cookie) Of(r *http.Request) secret.Value {
+	brought, err := r.Cookie(hostPrefix + c.Name)
+	if err != nil {
+		return secret.Value{}
+	}
+	return secret.Of(brought.Value)
+}
+
+func (c Cookie) with(value string, maxAge int) *http.Cookie {
+	return &http.Cookie{Name: hostPrefix + c.Name, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+}
