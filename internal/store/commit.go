@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"renkei.dev/internal/audit"
+	"renkei.dev/internal/fault"
+)
+
+// Commit makes all changes durable, each with its act in the audit log, or
+// none of them. It is fault.Conflict when one of them no longer holds,
+// fault.Unavailable when the database cannot work or ctx ends before the
+// changes were taken; once they were taken, it waits for what becomes of them.
+func (in *Institution) Commit(ctx context.Context, changes ...audit.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return fault.Wrap(fault.Unavailable, "commit", err)
+	}
+	return in.db.engine.commit(ctx, func(ctx context.Context, t tx) error {
+		for _, change := range changes {
+			if err := in.apply(ctx, t, change); err != nil {
+				return failed(err, "commit")
+			}
+			if err := in.record(ctx, t, change.Act()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// apply is the one place where a change turns into rows. Every case is one
+// method, in the file of the package that the change comes from; its condition
+// stands in the statement itself, so that a lost race touches no row.
+func (in *Institution) apply(ctx context.Context, t tx, change audit.Change) error {
+	switch c := change.(type) {
+	case audit.Denial:
+		return nil // its act is all there is
+	default:
+		return fault.New(fault.Internal, "there is no way to store a %T", c)
+	}
+}
+
+// record writes the act of a change to the audit log.
+func (in *Institution) record(ctx context.Context, t tx, act audit.Act) error {
+	if err := act.Check(); err != nil {
+		return err
+	}
+	at := act.At
+	if at.IsZero() {
+		at = in.now()
+	}
+	return failed(t.Do(ctx, `INSERT INTO audit (institution, at, name, entry) VALUES ($1, $2, $3, $4)`,
+		in.id, at.UTC().Truncate(time.Microsecond).UnixMicro(), string(act.Name), string(act.Canonical())), "record an act")
+}

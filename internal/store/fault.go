@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"renkei.dev/internal/fault"
+)
+
+// kindOf maps what a driver says to the kinds that an edge can tell apart: a
+// row that is there already is a Conflict, a database that cannot work now is
+// Unavailable, and what is left is a bug of ours.
+func kindOf(err error) fault.Kind {
+	if k, ok := errors.AsType[fault.Kind](err); ok {
+		return k
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return kindOfSQLite(e.Code())
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return kindOfPostgres(e.Code)
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return fault.Unavailable
+	}
+	switch {
+	case errors.Is(err, errNoMore):
+		return fault.Conflict
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), pgconn.SafeToRetry(err):
+		return fault.Unavailable
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return fault.Unavailable
+	}
+	return fault.Internal
+}
+
+func kindOfSQLite(code int) fault.Kind {
+	switch code {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID, sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return fault.Conflict
+	}
+	switch code & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
+		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_PERM:
+		return fault.Unavailable
+	}
+	return fault.Internal
+}
+
+// brokenSQLite tells whether a connection should not be used again: after a
+// failed write what its cache holds is not surely what the file holds.
+func brokenSQLite(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOMEM,
+		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_MISUSE:
+		return true
+	}
+	return false
+}
+
+func kindOfPostgres(code string) fault.Kind {
+	switch code {
+	case "23505", "23503": // unique_violation, foreign_key_violation
+		return fault.Conflict
+	case divisionByZero:
+		return fault.Conflict // mustTouch makes it
+	case "25006", "40001", "40P01", "55P03": // read-only (a standby), serialization, deadlock, lock not available
+		return fault.Unavailable
+	}
+	if len(code) == 5 {
+		switch code[:2] {
+		case "08", "53", "57", "58": // connection, resources, operator intervention, system
+			return fault.Unavailable
+		}
+	}
+	return fault.Internal
+}

@@ -1,0 +1,268 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"renkei.dev/internal/fault"
+)
+
+// postgresEngine runs each Commit as one pipelined, implicit transaction where
+// its statements need no answer on the way, and as an ordinary one otherwise.
+type postgresEngine struct {
+	pool *pgxpool.Pool
+	cfg  Config
+}
+
+func openPostgres(ctx context.Context, cfg Config) (engine, error) {
+	c, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, "read the address of the database", errAddress)
+	}
+	c.MaxConns = int32(cfg.MaxConns)
+	if cfg.MaxConns == 0 {
+		c.MaxConns = int32(max(8, 4*runtime.GOMAXPROCS(0)))
+	}
+	if cfg.Pooled {
+		c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	} else {
+		// PostgreSQL would plan anew each time for short arrays (performance.md §4 rule 5).
+		c.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+		c.ConnConfig.RuntimeParams["application_name"] = "renkei"
+		if cfg.Serializable {
+			c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "serializable"
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, failed(err, "open the database")
+	}
+	e := &postgresEngine{pool: pool, cfg: cfg}
+	if err := e.ping(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *postgresEngine) dialect() string { return "postgres" }
+func (e *postgresEngine) reader() reader  { return pgReader{e.pool} }
+func (e *postgresEngine) close() error    { e.pool.Close(); return nil }
+
+// ping tells whether the server can be written to: a standby answers queries too.
+func (e *postgresEngine) ping(ctx context.Context) error {
+	var standby bool
+	if err := e.pool.QueryRow(ctx, `SELECT pg_is_in_recovery()`).Scan(&standby); err != nil {
+		return fault.Wrap(fault.Unavailable, "reach the database", err)
+	}
+	if standby {
+		return fault.New(fault.Unavailable, "the database that answers is a standby and cannot be written to")
+	}
+	return nil
+}
+
+// maxRepeats bounds how often a transaction is begun again that the database
+// gave up for the sake of another.
+const maxRepeats = 10
+
+func (e *postgresEngine) commit(ctx context.Context, w work) error {
+	ctx, cancel := carriedThrough(ctx)
+	defer cancel()
+	for n := 1; ; n++ {
+		err := e.try(ctx, w)
+		if n == maxRepeats || ctx.Err() != nil || !givenUp(err) {
+			return err
+		}
+	}
+}
+
+// commitWithin bounds a Commit whose caller set no deadline.
+const commitWithin = 10 * time.Second
+
+// carriedThrough keeps the deadline of ctx but not its cancellation: who hangs
+// up in the middle would otherwise leave a commit whose outcome nobody knows,
+// and cost a connection.
+func carriedThrough(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(commitWithin)
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
+}
+
+// givenUp tells whether the database took a transaction back because of
+// another one, so that repeating it is safe and may succeed.
+func givenUp(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "40001" || e.Code == "40P01")
+}
+
+func (e *postgresEngine) try(ctx context.Context, w work) (err error) {
+	t := &pgTx{engine: e}
+	defer t.release()
+	if err := w(ctx, t); err != nil {
+		return err
+	}
+	if t.open == nil {
+		return t.sendAlone(ctx)
+	}
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
+	return failed(t.open.Commit(ctx), "commit")
+}
+
+// pgTx gathers statements until an answer is needed; only then does it open a
+// transaction of its own.
+type pgTx struct {
+	engine *postgresEngine
+	open   pgx.Tx
+	queued []queued
+}
+
+type queued struct {
+	sql  string
+	args []any
+}
+
+const divisionByZero = "22012"
+
+// mustTouch wraps a statement so that the server itself fails when it touches
+// no row: the count is what one is divided by. Thus a whole Commit can be sent
+// at once and still be taken back.
+var mustTouch sync.Map // sql → wrapped
+
+func wrapMust(sql string) string {
+	if w, ok := mustTouch.Load(sql); ok {
+		return w.(string)
+	}
+	w := `WITH touched AS (` + strings.TrimRight(strings.TrimSpace(sql), ";") + ` RETURNING 1) SELECT 1 / count(*) FROM touched`
+	mustTouch.Store(sql, w)
+	return w
+}
+
+func (t *pgTx) Must(_ context.Context, sql string, args ...any) error {
+	t.queued = append(t.queued, queued{wrapMust(sql), args})
+	return nil
+}
+
+func (t *pgTx) Do(_ context.Context, sql string, args ...any) error {
+	t.queued = append(t.queued, queued{sql, args})
+	return nil
+}
+
+func (t *pgTx) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	if err := t.begin(ctx); err != nil {
+		return 0, err
+	}
+	tag, err := t.open.Exec(ctx, sql, args...)
+	return tag.RowsAffected(), err
+}
+
+func (t *pgTx) QueryRow(ctx context.Context, sql string, args ...any) row {
+	if err := t.begin(ctx); err != nil {
+		return failedRow{err}
+	}
+	return pgRow{t.open.QueryRow(ctx, sql, args...)}
+}
+
+func (t *pgTx) Query(ctx context.Context, sql string, args ...any) (rows, error) {
+	if err := t.begin(ctx); err != nil {
+		return nil, err
+	}
+	return t.open.Query(ctx, sql, args...)
+}
+
+// begin opens the transaction, if it is not open, and sends what was queued.
+func (t *pgTx) begin(ctx context.Context) (err error) {
+	if t.open == nil {
+		if t.open, err = t.engine.pool.BeginTx(ctx, t.engine.options()); err != nil {
+			return failed(err, "begin")
+		}
+	}
+	return t.flush(ctx)
+}
+
+func (e *postgresEngine) options() pgx.TxOptions {
+	if e.cfg.Serializable {
+		return pgx.TxOptions{IsoLevel: pgx.Serializable}
+	}
+	return pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
+}
+
+func (t *pgTx) flush(ctx context.Context) error {
+	if len(t.queued) == 0 {
+		return nil
+	}
+	return closeBatch(t.open.SendBatch(ctx, t.batch()))
+}
+
+// sendAlone commits everything in one round trip: a pipeline is a transaction.
+func (t *pgTx) sendAlone(ctx context.Context) error {
+	if t.engine.cfg.Pooled && t.engine.cfg.Serializable {
+		if err := t.begin(ctx); err != nil { // the isolation has to be said
+			return err
+		}
+		return failed(t.open.Commit(ctx), "commit")
+	}
+	if len(t.queued) == 0 {
+		return nil
+	}
+	return closeBatch(t.engine.pool.SendBatch(ctx, t.batch()))
+}
+
+func (t *pgTx) batch() *pgx.Batch {
+	b := &pgx.Batch{}
+	for _, q := range t.queued {
+		b.Queue(q.sql, q.args...)
+	}
+	t.queued = t.queued[:0]
+	return b
+}
+
+func closeBatch(results pgx.BatchResults) error {
+	err := results.Close()
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == divisionByZero {
+		return fault.Wrap(fault.Conflict, "commit", errNoMore)
+	}
+	return failed(err, "commit")
+}
+
+func (t *pgTx) release() {
+	if t.open != nil {
+		t.open.Rollback(context.Background()) // nothing to do after a commit
+	}
+}
+
+// pgReader reads outside of transactions.
+type pgReader struct{ pool *pgxpool.Pool }
+
+func (r pgReader) QueryRow(ctx context.Context, sql string, args ...any) row {
+	return pgRow{r.pool.QueryRow(ctx, sql, args...)}
+}
+
+func (r pgReader) Query(ctx context.Context, sql string, args ...any) (rows, error) {
+	rs, err := r.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return rs, nil
+}
+
+type pgRow struct{ row pgx.Row }
+
+func (r pgRow) Scan(dest ...any) error {
+	err := r.row.Scan(dest...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errNone
+	}
+	return err
+}

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"renkei.dev/internal/fault"
+)
+
+// reader reads. Placeholders are $1, $2 …; times are BIGINT microseconds
+// (micros, fromMicros); digests are passed as d[:]; there are no BOOLEAN
+// columns; NULL is read into a pointer. Lists are JSON in a TEXT column.
+type reader interface {
+	// QueryRow reads at most one row; errors come from Scan, and errNone when
+	// there is none.
+	QueryRow(ctx context.Context, sql string, args ...any) row
+	Query(ctx context.Context, sql string, args ...any) (rows, error)
+}
+
+// tx is a transaction that a change is applied in. Must and Do may wait for
+// each other and go to the database together; whoever uses only these two pays
+// one round trip for the whole Commit, so prefer them to Exec, QueryRow and
+// Query, whose answer has to be waited for.
+type tx interface {
+	reader
+	// Exec runs a statement and returns how many rows it touched.
+	Exec(ctx context.Context, sql string, args ...any) (int64, error)
+	// Must runs one INSERT, UPDATE or DELETE without RETURNING; when it
+	// touches no row, the whole Commit is fault.Conflict and nothing of it
+	// happens. The error may come now or at the end of the Commit.
+	Must(ctx context.Context, sql string, args ...any) error
+	// Do runs one statement that may touch any number of rows.
+	Do(ctx context.Context, sql string, args ...any) error
+}
+
+type row interface{ Scan(dest ...any) error }
+
+type rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close()
+}
+
+// work applies changes to a transaction. It may be called again, after all of
+// its effects were taken back.
+type work func(ctx context.Context, t tx) error
+
+// errNone is what Scan returns when there is no row.
+var errNone = errors.New("no row")
+
+// errNoMore is why a Commit is a Conflict when Must touched no row.
+var errNoMore = errors.New("the change no longer holds")
+
+// found turns the error of a look-up by id into one for the engines:
+// fault.NotFound when there was no row.
+func found(err error, doing string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNone):
+		return fault.Wrap(fault.NotFound, doing, nil)
+	}
+	return failed(err, doing)
+}
+
+// held turns the error of a conditional statement with RETURNING into one for
+// the engines: fault.Conflict when it touched no row.
+func held(err error, doing string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNone):
+		return fault.Wrap(fault.Conflict, doing, errNoMore)
+	}
+	return failed(err, doing)
+}
+
+// failed says what we were doing when the database failed; nil stays nil.
+func failed(err error, doing string) error {
+	if err == nil {
+		return nil
+	}
+	return fault.Wrap(kindOf(err), doing, err)
+}
+
+// collect reads all rows of a query by scan.
+func collect[T any](rs rows, err error, doing string, scan func(row) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, failed(err, doing)
+	}
+	defer rs.Close()
+	var all []T
+	for rs.Next() {
+		one, err := scan(rs)
+		if err != nil {
+			return nil, failed(err, doing)
+		}
+		all = append(all, one)
+	}
+	return all, failed(rs.Err(), doing)
+}
+
+// micros is how a time is stored; the zero time is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// fromMicros reads what micros wrote.
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
