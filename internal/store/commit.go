@@ -32,6 +32,12 @@ func (in *Institution) Commit(ctx context.Context, changes ...audit.Change) erro
 	})
 }
 
+// write makes durable what leaves no act in the log, such as the memory of used
+// proofs, under the same rules as Commit.
+func (in *Institution) write(ctx context.Context, w work) error {
+	return in.db.engine.commit(ctx, w)
+}
+
 // apply is the one place where a change turns into rows. Every case is one
 // method, in the file of the package that the change comes from; its condition
 // stands in the statement itself, so that a lost race touches no row.

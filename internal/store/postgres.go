@@ -129,8 +129,9 @@ type pgTx struct {
 }
 
 type queued struct {
-	sql  string
-	args []any
+	sql      string
+	args     []any
+	conflict error // what it means that no row was touched; nil where any number may be
 }
 
 const divisionByZero = "22012"
@@ -149,13 +150,17 @@ func wrapMust(sql string) string {
 	return w
 }
 
-func (t *pgTx) Must(_ context.Context, sql string, args ...any) error {
-	t.queued = append(t.queued, queued{wrapMust(sql), args})
+func (t *pgTx) Must(ctx context.Context, sql string, args ...any) error {
+	return t.MustOr(ctx, errNoMore, sql, args...)
+}
+
+func (t *pgTx) MustOr(_ context.Context, conflict error, sql string, args ...any) error {
+	t.queued = append(t.queued, queued{wrapMust(sql), args, conflict})
 	return nil
 }
 
 func (t *pgTx) Do(_ context.Context, sql string, args ...any) error {
-	t.queued = append(t.queued, queued{sql, args})
+	t.queued = append(t.queued, queued{sql, args, nil})
 	return nil
 }
 
@@ -202,7 +207,7 @@ func (t *pgTx) flush(ctx context.Context) error {
 	if len(t.queued) == 0 {
 		return nil
 	}
-	return closeBatch(t.open.SendBatch(ctx, t.batch()))
+	return t.send(ctx, t.open)
 }
 
 // sendAlone commits everything in one round trip: a pipeline is a transaction.
@@ -216,24 +221,32 @@ func (t *pgTx) sendAlone(ctx context.Context) error {
 	if len(t.queued) == 0 {
 		return nil
 	}
-	return closeBatch(t.engine.pool.SendBatch(ctx, t.batch()))
+	return t.send(ctx, t.engine.pool)
 }
 
-func (t *pgTx) batch() *pgx.Batch {
+func (t *pgTx) send(ctx context.Context, to interface {
+	SendBatch(context.Context, *pgx.Batch) pgx.BatchResults
+}) (err error) {
 	b := &pgx.Batch{}
 	for _, q := range t.queued {
 		b.Queue(q.sql, q.args...)
 	}
-	t.queued = t.queued[:0]
-	return b
-}
-
-func closeBatch(results pgx.BatchResults) error {
-	err := results.Close()
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == divisionByZero {
-		return fault.Wrap(fault.Conflict, "commit", errNoMore)
+	results := to.SendBatch(ctx, b)
+	defer func() {
+		if closing := results.Close(); err == nil {
+			err = failed(closing, "commit") // a deferred check, or the commit itself
+		}
+	}()
+	for _, q := range t.queued {
+		if _, err := results.Exec(); err != nil {
+			if q.conflict != nil && kindOf(err) == fault.Conflict {
+				err = q.conflict
+			}
+			return failed(err, "commit")
+		}
 	}
-	return failed(err, "commit")
+	t.queued = t.queued[:0]
+	return nil
 }
 
 func (t *pgTx) release() {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 
 	"modernc.org/sqlite"
+
+	"renkei.dev/internal/fault"
 )
 
 // sqliteConn is one connection with its prepared statements, spoken to without
@@ -99,9 +101,13 @@ func (c *sqliteConn) Exec(_ context.Context, sql string, args ...any) (int64, er
 }
 
 func (c *sqliteConn) Must(ctx context.Context, sql string, args ...any) error {
+	return c.MustOr(ctx, errNoMore, sql, args...)
+}
+
+func (c *sqliteConn) MustOr(ctx context.Context, conflict error, sql string, args ...any) error {
 	n, err := c.Exec(ctx, sql, args...)
-	if err == nil && n == 0 {
-		err = errNoMore
+	if err == nil && n == 0 || err != nil && kindOf(err) == fault.Conflict {
+		return conflict
 	}
 	return err
 }

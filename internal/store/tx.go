@@ -30,6 +30,9 @@ type tx interface {
 	// touches no row, the whole Commit is fault.Conflict and nothing of it
 	// happens. The error may come now or at the end of the Commit.
 	Must(ctx context.Context, sql string, args ...any) error
+	// MustOr is Must with the error that the Commit shall return instead, an
+	// error of kind fault.Conflict with facts of its own.
+	MustOr(ctx context.Context, conflict error, sql string, args ...any) error
 	// Do runs one statement that may touch any number of rows.
 	Do(ctx context.Context, sql string, args ...any) error
 }
