@@ -6,6 +6,7 @@ import (
 
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/partner"
 )
 
 // Commit makes all changes durable, each with its act in the audit log, or
@@ -45,6 +46,10 @@ func (in *Institution) apply(ctx context.Context, t tx, change audit.Change) err
 	switch c := change.(type) {
 	case audit.Denial:
 		return nil // its act is all there is
+	case partner.Registered:
+		return in.applyPartnerRegistered(ctx, t, c)
+	case partner.StatusChanged:
+		return in.applyPartnerStatus(ctx, t, c)
 	default:
 		return fault.New(fault.Internal, "there is no way to store a %T", c)
 	}
