@@ -1,0 +1,195 @@
+// Package look is the bank's looks: the layout of every page, the parts that
+// pages are put together from, their colours and type, and an institution's
+// brand over them.
+//
+// It knows no journey and no protocol: a page is a struct of words and facts
+// that its edge fills, with Page embedded. Start with Look, then Page; the
+// layout is templates/layout.html, all parts are in templates/parts.html, and
+// design tokens stand at the top of static/renkei.css.
+package look
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/i18n"
+	"renkei.dev/internal/web"
+)
+
+//go:embed templates/*.html static plain
+var builtIn embed.FS
+
+// AssetPath is where Assets are served.
+const AssetPath = "/assets/"
+
+// Look is one institution's looks. It is read-only after New.
+type Look struct {
+	Brand  *Brand
+	words  *i18n.Catalogue
+	assets *web.Assets
+	folder fs.FS // the brand's; never nil
+	base   *template.Template
+}
+
+// New returns the looks of a brand: a folder with brand.json and, as far as the
+// institution wants them, its logo and the logos of partners, words.txt with
+// sentences of its own, and templates/ with pages or parts of its own. A nil
+// folder is the plain brand. Errors: fault.Invalid, with every fault of the
+// folder.
+func New(folder fs.FS) (*Look, error) {
+	if folder == nil {
+		plain, err := fs.Sub(builtIn, "plain")
+		if err != nil {
+			return nil, fault.Wrap(fault.Internal, "open the plain brand", err)
+		}
+		folder = plain
+	}
+	l := &Look{folder: folder, assets: web.NewAssets(AssetPath)}
+	var err error
+	if l.words, err = i18n.BuiltIn(); err != nil {
+		return nil, err
+	}
+	if l.Brand, err = readBrand(folder); err != nil {
+		return nil, err
+	}
+	if text, err := fs.ReadFile(folder, "words.txt"); err == nil {
+		if l.words, err = l.words.With(string(text)); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.gather(); err != nil {
+		return nil, err
+	}
+	l.base = template.New("layout").Option("missingkey=error")
+	for _, name := range []string{"layout.html", "parts.html"} {
+		if err := l.parse(l.base, builtInTemplates(), name); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+func builtInTemplates() fs.FS {
+	folder, err := fs.Sub(builtIn, "templates")
+	if err != nil {
+		panic("the embedded templates: " + err.Error()) // a fixed, valid path
+	}
+	return folder
+}
+
+// gather puts our own static files and the brand's pictures and colours into
+// the assets.
+func (l *Look) gather() error {
+	static, err := fs.Sub(builtIn, "static")
+	if err != nil {
+		return fault.Wrap(fault.Internal, "open the static files", err)
+	}
+	if err := l.assets.AddAll(static); err != nil {
+		return err
+	}
+	l.assets.Add("brand.css", l.Brand.css())
+	files, err := fs.ReadDir(l.folder, ".")
+	if err != nil {
+		return fault.Wrap(fault.Invalid, "read the brand folder", err)
+	}
+	for _, f := range files {
+		switch strings.ToLower(path.Ext(f.Name())) {
+		case ".svg", ".png", ".jpg", ".jpeg", ".webp", ".ico", ".woff2":
+			content, err := fs.ReadFile(l.folder, f.Name())
+			if err != nil {
+				return fault.Wrap(fault.Invalid, "read the brand's "+f.Name(), err)
+			}
+			l.assets.Add("brand/"+f.Name(), content)
+		}
+	}
+	if l.Brand.Logo != "" && l.BrandFile(l.Brand.Logo) == "" {
+		return fault.New(fault.Invalid, "brand.json: logo: the folder has no picture %s", l.Brand.Logo)
+	}
+	return nil
+}
+
+// Assets serves the static files, under AssetPath.
+func (l *Look) Assets() http.Handler { return l.assets }
+
+// AddAssets puts an edge's own static files beside ours, before serving begins.
+func (l *Look) AddAssets(folder fs.FS) error { return l.assets.AddAll(folder) }
+
+// Asset returns the address of a static file of ours; empty: there is none.
+func (l *Look) Asset(name string) string { return l.assets.Address(name) }
+
+// BrandFile returns the address of a picture in the brand folder; empty: there
+// is none.
+func (l *Look) BrandFile(name string) string { return l.assets.Address("brand/" + name) }
+
+// Set is the pages of one edge.
+type Set struct{ pages map[string]*template.Template }
+
+// Pages parses every .html file of a folder as one page over the layout, by its
+// name without the ending. A file of the same name in the brand's templates/
+// goes before ours.
+func (l *Look) Pages(folder fs.FS) (*Set, error) {
+	names, err := fs.Glob(folder, "*.html")
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, "list the pages", err)
+	}
+	set := &Set{map[string]*template.Template{}}
+	for _, name := range names {
+		page, err := l.base.Clone()
+		if err == nil {
+			err = l.parse(page, folder, name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		set.pages[strings.TrimSuffix(name, ".html")] = page
+	}
+	return set, nil
+}
+
+// parse adds a template file to t: the brand's if there is one, else ours.
+func (l *Look) parse(t *template.Template, ours fs.FS, name string) error {
+	text, err := fs.ReadFile(l.folder, "templates/"+name)
+	if err != nil {
+		if text, err = fs.ReadFile(ours, name); err != nil {
+			return fault.Wrap(fault.Internal, "read the page "+name, err)
+		}
+	}
+	if _, err := t.Parse(string(text)); err != nil {
+		return fault.Wrap(fault.Invalid, "read the page "+name, err)
+	}
+	return nil
+}
+
+// Render returns a page's HTML. view is a struct with Page embedded.
+func (s *Set) Render(name string, view any) ([]byte, error) {
+	page, ok := s.pages[name]
+	if !ok {
+		return nil, fault.New(fault.Internal, "there is no page %s", name)
+	}
+	var out bytes.Buffer
+	if err := page.ExecuteTemplate(&out, "layout", view); err != nil {
+		return nil, fault.Wrap(fault.Internal, "write the page "+name, err)
+	}
+	return out.Bytes(), nil
+}
+
+// Show writes a page with a status. It writes nothing when it fails.
+func (s *Set) Show(w http.ResponseWriter, status int, name string, view any) error {
+	html, err := s.Render(name, view)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, err = w.Write(html)
+	if err != nil {
+		return nil // the browser went away: nobody is left to tell
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package look
+
+import (
+	"net/http"
+	"net/url"
+
+	"renkei.dev/internal/i18n"
+	"renkei.dev/internal/secret"
+	"renkei.dev/internal/web"
+)
+
+// The greys of words, as in static/renkei.css.
+const (
+	ink     = "#1a1a1a"
+	greyInk = "#4d4d4d"
+)
+
+// Page is what every page shares; the struct of a page embeds it.
+type Page struct {
+	i18n.Words
+	Look    *Look
+	Screen  string // AL-100
+	Heading string // the first h1, in the manual's words
+	Wide    bool   // a page with a table takes more room on a large screen
+
+	Number    string // お問い合わせ番号; empty: none
+	Partner   *Partner
+	Company   string // whose business it is: after the login
+	User      string
+	Steps     []Step
+	Remaining *Remaining
+	Leave     *Leave
+	Problems  []Problem // the error summary
+	Refresh   string    // an address that the browser goes to at once; empty: none
+	Switch    []LanguageLink
+	Alone     bool // a page that stands by itself: no contact in the footer
+}
+
+// Partner is who the accounts are linked with, always in sight.
+type Partner struct {
+	Service      string
+	Corporation  string
+	Registration string // 電子決済等代行業者登録番号
+	Logo         string // address; empty: none
+}
+
+// Step is one place of the step indicator.
+type Step struct {
+	Name string
+	Done bool
+	Here bool
+}
+
+// Remaining is how long the page is good.
+type Remaining struct {
+	Until      string // the time of day, in words
+	Seconds    int    // from now
+	WarnAt     int    // seconds before the end at which the page warns
+	Extendable bool
+	Action     string // where the extension is posted
+	Press      string
+}
+
+// Leave is 中止して連携先へ戻る.
+type Leave struct {
+	Action string
+	Press  string
+	Label  string
+}
+
+// Problem is one line of the error summary.
+type Problem struct {
+	Field string // the id of the field that it leads to; empty: the whole page
+	Text  string
+}
+
+// LanguageLink leads to the same page in a language.
+type LanguageLink struct {
+	Code    i18n.Language
+	Name    string // in that language
+	Address string
+	Current bool
+}
+
+// Field is a labelled field of one line.
+type Field struct {
+	ID           string // also its name
+	Label        string
+	Support      []string // what helps to fill it in, before the field
+	Error        string
+	Value        string
+	Secret       bool   // typed unseen, with a button to see it
+	Autocomplete string // a token of HTML's autofill
+	InputMode    string
+	Required     bool
+	Words        i18n.Words
+}
+
+// Describers returns the ids of what describes the field, for aria-describedby.
+func (f Field) Describers() string {
+	s := ""
+	if len(f.Support) > 0 {
+		s = f.ID + "-support"
+	}
+	if f.Error != "" {
+		if s != "" {
+			s += " "
+		}
+		s += f.ID + "-error"
+	}
+	return s
+}
+
+var languageCookie = web.Cookie{Name: "lang", Life: 365 * 24 * 3600 * 1e9}
+
+// Language returns the language of a request: what its address asks for, what
+// the customer once switched to, what the browser prefers.
+func Language(r *http.Request) i18n.Language {
+	if l, ok := i18n.Parse(r.URL.Query().Get("lang")); ok {
+		return l
+	}
+	if l, ok := i18n.Parse(languageCookie.Of(r).Reveal()); ok {
+		return l
+	}
+	return i18n.Match(r.Header.Get("Accept-Language"))
+}
+
+// Switching remembers a language that ?lang= names and leads to the same page
+// without it, so that a journey keeps its place and its address.
+func Switching(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		l, ok := i18n.Parse(query.Get("lang"))
+		if !ok || r.Method != http.MethodGet {
+			next.ServeHTTP(w, r)
+			return
+		}
+		languageCookie.Set(w, secret.Of(string(l)))
+		query.Del("lang")
+		http.Redirect(w, r, (&url.URL{Path: r.URL.Path, RawQuery: query.Encode()}).RequestURI(), http.StatusSeeOther)
+	})
+}
+
+// Page returns the shared part of a page that answers r.
+func (l *Look) Page(r *http.Request, screen, headingKey string) Page {
+	language := Language(r)
+	words := l.words.In(language)
+	p := Page{Words: words, Look: l, Screen: screen, Heading: words.T(headingKey)}
+	for _, other := range []struct {
+		code i18n.Language
+		name string
+	}{{i18n.Japanese, "日本語"}, {i18n.English, "English"}} {
+		query := r.URL.Query()
+		query.Set("lang", string(other.code))
+		p.Switch = append(p.Switch, LanguageLink{other.code, other.name, "?" + query.Encode(), other.code == language})
+	}
+	return p
+}
+
+// Bank returns the institution's name.
+func (p Page) Bank() string { return p.Look.Brand.Name.In(p.Language()) }
+
+// Self returns how the institution calls itself in a sentence.
+func (p Page) Self() string { return p.Look.Brand.Self.In(p.Language()) }
+
+// Own returns a text of the institution's own in the page's language.
+func (p Page) Own(t Text) string { return t.In(p.Language()) }
+
+// Title is the title of the window: an error is said first, since a screen
+// reader reads it first.
+func (p Page) Title() string {
+	title := p.Heading + " | " + p.Bank()
+	if len(p.Problems) > 0 {
+		return p.T("layout.error_prefix") + title
+	}
+	return title
+}
+
+// Logo returns the address of the bank's logo; empty: none.
+func (p Page) Logo() string { return p.Look.BrandFile(p.Look.Brand.Logo) }
+
+// HereOf returns the number of the step on which the page stands, from 1.
+func (p Page) HereOf() int {
+	for i, s := range p.Steps {
+		if s.Here {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// HereName returns the name of the step on which the page stands.
+func (p Page) HereName() string {
+	if n := p.HereOf(); n > 0 {
+		return p.Steps[n-1].Name
+	}
+	return ""
+}
+
+// ProblemAt returns what is wrong at a field; empty: nothing.
+func (p Page) ProblemAt(field string) string {
+	for _, problem := range p.Problems {
+		if problem.Field == field {
+			return problem.Text
+		}
+	}
+	return ""
+}
