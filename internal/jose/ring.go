@@ -1,0 +1,198 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"time"
+
+	"renkei.dev/internal/fault"
+)
+
+// State is where a key of ours stands in its life.
+type State string
+
+// The states of a key, in the order of its life.
+const (
+	Next    State = "next"    // published, so that everyone knows it before it signs
+	Active  State = "active"  // signs
+	Retired State = "retired" // published until what it signed has expired
+)
+
+// Key is one of our own signing keys. Private is sealed by whoever keeps it.
+type Key struct {
+	KID       string
+	Algorithm Algorithm
+	State     State
+	CreatedAt time.Time
+	ExpiresAt time.Time // after it the key must not sign
+	RemoveAt  time.Time // of a retired key: when it leaves the published set
+	Private   crypto.Signer
+}
+
+// Generate makes a new key in state Next whose KID is its thumbprint, good for
+// the given time. ES256, PS256 (2048 bits) and EdDSA can be made.
+// Errors: fault.Invalid for another algorithm.
+func Generate(alg Algorithm, now time.Time, goodFor time.Duration) (Key, error) {
+	var private crypto.Signer
+	var err error
+	switch alg {
+	case ES256:
+		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case PS256:
+		private, err = rsa.GenerateKey(rand.Reader, minRSABits)
+	case EdDSA:
+		_, private, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		return Key{}, fault.New(fault.Invalid, "no key is made for the algorithm %q", alg)
+	}
+	if err != nil {
+		return Key{}, fault.Wrap(fault.Internal, "make a key", err)
+	}
+	kid, err := Thumbprint(private.Public())
+	if err != nil {
+		return Key{}, err
+	}
+	return Key{KID: kid, Algorithm: alg, State: Next, CreatedAt: now, ExpiresAt: now.Add(goodFor), Private: private}, nil
+}
+
+// MarshalPrivate returns a private key as PKCS #8, to be sealed before it is kept.
+func MarshalPrivate(key crypto.Signer) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, "write a private key", err)
+	}
+	return der, nil
+}
+
+// ParsePrivate reads what MarshalPrivate wrote. Errors: fault.Invalid.
+func ParsePrivate(der []byte) (crypto.Signer, error) {
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "read a private key") // the cause may quote the key
+	}
+	key, ok := parsed.(crypto.Signer)
+	if !ok {
+		return nil, fault.New(fault.Invalid, "a private key cannot sign")
+	}
+	return key, nil
+}
+
+// Promote is one step of rotation of one algorithm's keys: its next key becomes
+// active, its active one is retired and stays published for overlap, which is
+// the longest life of anything it signed. Other keys and states stay. Errors:
+// fault.NotFound when no next key stands ready.
+func Promote(keys []Key, alg Algorithm, now time.Time, overlap time.Duration) ([]Key, error) {
+	out, found := append([]Key(nil), keys...), false
+	for i, k := range out {
+		if k.Algorithm == alg && k.State == Next && !found {
+			out[i].State, found = Active, true
+		} else if k.Algorithm == alg && k.State == Active {
+			out[i].State, out[i].RemoveAt = Retired, now.Add(overlap)
+		}
+	}
+	if !found {
+		return nil, fault.New(fault.NotFound, "find a next key for %s", alg)
+	}
+	return out, nil
+}
+
+// Ring is one issuer's keys at a moment. It does not change: a rotation makes a
+// new one.
+type Ring struct {
+	signers []*Signer
+	public  []byte
+	set     *Set
+}
+
+// NewRing returns the ring that issuer's keys make at now. Retired keys whose
+// time is over are left out. Errors, which are meant to stop a start:
+// fault.Invalid when there is no active key, two active ones of one algorithm, a
+// key without a kid or two with the same; fault.Expired for an active key past
+// its time.
+func NewRing(keys []Key, now time.Time) (*Ring, error) {
+	r := &Ring{}
+	published := struct {
+		Keys []json.RawMessage `json:"keys"`
+	}{Keys: []json.RawMessage{}}
+	seen := map[string]bool{}
+	for _, k := range keys {
+		if k.State == Retired && !now.Before(k.RemoveAt) {
+			continue
+		}
+		if k.KID == "" || seen[k.KID] {
+			return nil, fault.New(fault.Invalid, "signing keys need kids of their own, not %q", k.KID)
+		}
+		seen[k.KID] = true
+		signer, err := NewSigner(k.KID, k.Algorithm, k.Private)
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, "use signing key "+k.KID, err)
+		}
+		jwk, err := publicJWK(signer.Public(), k.KID, "sig", k.Algorithm)
+		if err != nil {
+			return nil, err
+		}
+		published.Keys = append(published.Keys, jwk)
+		switch k.State {
+		case Active:
+			if !now.Before(k.ExpiresAt) {
+				return nil, fault.New(fault.Expired, "signing key %s expired on %s", k.KID, k.ExpiresAt.UTC().Format(time.RFC3339))
+			}
+			if r.find(k.Algorithm) != nil {
+				return nil, fault.New(fault.Invalid, "two active signing keys for %s", k.Algorithm)
+			}
+			r.signers = append(r.signers, signer)
+		case Next, Retired:
+		default:
+			return nil, fault.New(fault.Invalid, "signing key %s is in the unknown state %q", k.KID, k.State)
+		}
+	}
+	if len(r.signers) == 0 {
+		return nil, fault.New(fault.Invalid, "no active signing key")
+	}
+	var err error
+	if r.public, err = json.Marshal(published); err != nil {
+		return nil, fault.Wrap(fault.Internal, "write the public keys", err)
+	}
+	r.set, err = ParseSet(r.public)
+	return r, err
+}
+
+// Signer returns the active signer of an algorithm; the empty name asks for the
+// first. Errors: fault.NotFound.
+func (r *Ring) Signer(alg Algorithm) (*Signer, error) {
+	if s := r.find(alg); s != nil {
+		return s, nil
+	}
+	return nil, fault.New(fault.NotFound, "find an active key for %q", alg)
+}
+
+func (r *Ring) find(alg Algorithm) *Signer {
+	for _, s := range r.signers {
+		if alg == "" || s.alg == alg || edwards(alg) && edwards(s.alg) {
+			return s
+		}
+	}
+	return nil
+}
+
+// Algorithms returns the algorithms that the ring can sign with, for metadata.
+func (r *Ring) Algorithms() []Algorithm {
+	var out []Algorithm
+	for _, s := range r.signers {
+		out = append(out, s.alg)
+	}
+	return out
+}
+
+// JWKS returns the public keys as a JWK set. The bytes are shared: do not change
+// them.
+func (r *Ring) JWKS() []byte { return r.public }
+
+// Set returns the public keys, to verify what we signed ourselves.
+func (r *Ring) Set() *Set { return r.set }
