@@ -1,0 +1,252 @@
+package config
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"renkei.dev/internal/jose"
+	"renkei.dev/internal/pki"
+	"renkei.dev/internal/secret"
+)
+
+// Material is what stands in the files that the configuration names.
+type Material struct {
+	DatabaseURL  string // with its password
+	DirectURL    string
+	SealingKeys  map[uint32][]byte
+	Institutions []InstitutionMaterial // in the order of File.Institutions
+}
+
+// InstitutionMaterial is one institution's.
+type InstitutionMaterial struct {
+	IdentifierKey []byte
+	TLS           []tls.Certificate
+	CustomerCA    pki.Trust
+	PartnerCA     *pki.Trust // nil: none
+	SigningKeys   *jose.Ring
+}
+
+func (c *checker) material(f *File) Material {
+	m := Material{DatabaseURL: f.Database.URL, DirectURL: f.Database.DirectURL, SealingKeys: map[uint32][]byte{}}
+	if f.Database.PasswordFile != "" {
+		password := c.secretFile("database.password_file", f.Database.PasswordFile)
+		m.DatabaseURL = withPassword(m.DatabaseURL, password)
+		m.DirectURL = withPassword(m.DirectURL, password)
+	}
+	for i, k := range f.SealingKeys {
+		m.SealingKeys[k.Number] = c.key(fmt.Sprintf("sealing_keys[%d].file", i), k.File)
+	}
+	for i := range f.Institutions {
+		m.Institutions = append(m.Institutions, c.institutionMaterial(fmt.Sprintf("institutions[%d]", i), &f.Institutions[i]))
+	}
+	return m
+}
+
+func (c *checker) institutionMaterial(path string, in *Institution) InstitutionMaterial {
+	m := InstitutionMaterial{
+		IdentifierKey: c.key(path+".identifier_key", in.IdentifierKey),
+		CustomerCA:    c.authority(path+".customer_ca", in.CustomerCA),
+		SigningKeys:   c.ring(path+".signing_keys", in.SigningKeys),
+	}
+	if in.PartnerCA != nil {
+		trust := c.authority(path+".partner_ca", *in.PartnerCA)
+		m.PartnerCA = &trust
+	}
+	for i, p := range in.TLS {
+		if pair, ok := c.pair(fmt.Sprintf("%s.tls[%d]", path, i), p); ok {
+			m.TLS = append(m.TLS, pair)
+		}
+	}
+	if len(m.TLS) == len(in.TLS) && len(in.TLS) > 0 {
+		c.namesCovered(path+".tls", in, m.TLS)
+	}
+	if info, err := os.Stat(string(in.Brand)); in.Brand != "" && (err != nil || !info.IsDir()) {
+		c.faultAt(path+".brand", "is not a folder that can be read")
+	}
+	return m
+}
+
+// secretFile reads a file that holds a secret, which must not be a demo's.
+func (c *checker) secretFile(path string, file Path) secret.Value {
+	if file == "" {
+		return secret.Value{} // said already
+	}
+	data, err := os.ReadFile(string(file))
+	if err != nil {
+		c.faultAt(path, "cannot be read: %s", reason(err))
+		return secret.Value{}
+	}
+	if info, err := os.Stat(string(file)); err == nil && info.Mode().Perm()&0o007 != 0 {
+		c.faultAt(path, "can be read by everybody on this machine; take that away (chmod o= %s)", file)
+	}
+	if strings.Contains(string(data), pki.DemoMark) {
+		c.faultAt(path, "is of a demo, and must not be used for anything else")
+		return secret.Value{}
+	}
+	return secret.Of(strings.TrimSpace(string(data)))
+}
+
+// key reads a file with 32 random bytes in base64.
+func (c *checker) key(path string, file Path) []byte {
+	text := c.secretFile(path, file).Reveal()
+	if text == "" {
+		return nil
+	}
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(key) != secret.KeySize {
+		c.faultAt(path, "must hold 32 random bytes in base64; make them with: openssl rand -base64 32")
+		return nil
+	}
+	return key
+}
+
+func (c *checker) pair(path string, p Pair) (tls.Certificate, bool) {
+	if p.Certificate == "" || p.Key == "" {
+		c.needs(path+".certificate", p.Certificate != "")
+		c.needs(path+".key", p.Key != "")
+		return tls.Certificate{}, false
+	}
+	pair, err := tls.LoadX509KeyPair(string(p.Certificate), string(p.Key))
+	if err != nil {
+		c.faultAt(path, "cannot be used: %s", reason(err))
+		return tls.Certificate{}, false
+	}
+	switch leaf := pair.Leaf; {
+	case pki.IsDemo(leaf):
+		c.faultAt(path+".certificate", "is of a demo, and must not be used for anything else")
+	case c.now.After(leaf.NotAfter):
+		c.faultAt(path+".certificate", "expired on %s", leaf.NotAfter.Format(time.DateOnly))
+	case c.now.Before(leaf.NotBefore):
+		c.faultAt(path+".certificate", "is not valid before %s", leaf.NotBefore.Format(time.DateOnly))
+	}
+	return pair, true
+}
+
+// namesCovered tells of names of the institution that no certificate has.
+func (c *checker) namesCovered(path string, in *Institution, pairs []tls.Certificate) {
+	origins := append([]Origin{in.Login.Origin, in.API.Origin}, in.Certificate.Origins...)
+	if in.MutualTLS != nil {
+		origins = append(origins, in.MutualTLS.Origin)
+	}
+	for _, o := range origins {
+		if o != "" && !slices.ContainsFunc(pairs, func(p tls.Certificate) bool { return p.Leaf.VerifyHostname(o.Name()) == nil }) {
+			c.faultAt(path, "has no certificate for %s", o.Name())
+		}
+	}
+}
+
+// authority reads the certificates of an authority and its list of revoked ones.
+func (c *checker) authority(path string, a Authority) pki.Trust {
+	var trust pki.Trust
+	if a.Certificates != "" {
+		all, err := pki.LoadCertificates(string(a.Certificates))
+		if err != nil {
+			c.faultAt(path+".certificates", "cannot be used: %s", reason(err))
+		}
+		for _, one := range all {
+			switch {
+			case pki.IsDemo(one):
+				c.faultAt(path+".certificates", "holds the authority of a demo, whose key lies on somebody's laptop")
+			case !one.IsCA:
+				c.faultAt(path+".certificates", "holds a certificate that is no authority's: %s", pki.Subject(one))
+			case c.now.After(one.NotAfter):
+				c.faultAt(path+".certificates", "holds one that expired on %s: %s", one.NotAfter.Format(time.DateOnly), pki.Subject(one))
+			default:
+				trust.Authorities = append(trust.Authorities, one)
+			}
+		}
+	}
+	if a.Revoked != "" {
+		list, err := pki.OpenListFile(string(a.Revoked), a.RevokedMaxAge)
+		if err != nil {
+			c.faultAt(path+".revoked", "cannot be used: %s", reason(err))
+			return trust
+		}
+		trust.Revocations = list
+		for _, one := range trust.Authorities {
+			if _, _, err := list.Revoked(one, one, c.now); err != nil {
+				c.faultAt(path+".revoked", "cannot be used: %s", reason(err))
+			}
+		}
+	}
+	return trust
+}
+
+// ring reads the signing keys of an issuer.
+func (c *checker) ring(path string, keys []SigningKey) *jose.Ring {
+	var all []jose.Key
+	for i, k := range keys {
+		at := fmt.Sprintf("%s[%d].file", path, i)
+		text := c.secretFile(at, k.File).Reveal()
+		if text == "" {
+			continue
+		}
+		block, _ := pem.Decode([]byte(text))
+		if block == nil {
+			c.faultAt(at, "must be a private key in PEM; make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
+			continue
+		}
+		private, err := jose.ParsePrivate(block.Bytes)
+		if err != nil {
+			c.faultAt(at, "must be a private key in PKCS #8; make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
+			continue
+		}
+		kid, err := jose.Thumbprint(private.Public())
+		if err != nil {
+			c.faultAt(at, "is of a kind that no token is signed with")
+			continue
+		}
+		all = append(all, jose.Key{
+			KID: kid, Algorithm: algorithm(private.Public()), State: jose.State(k.State),
+			ExpiresAt: k.Until.over(), RemoveAt: k.Until.over(), Private: private,
+		})
+	}
+	if len(all) < len(keys) || len(keys) == 0 {
+		return nil // said already
+	}
+	ring, err := jose.NewRing(all, c.now)
+	if err != nil {
+		c.faultAt(path, "cannot be used: %s", err)
+	}
+	return ring
+}
+
+// algorithm returns what a key signs with; jose.NewRing refuses what fits nothing.
+func algorithm(public crypto.PublicKey) jose.Algorithm {
+	switch public.(type) {
+	case *rsa.PublicKey:
+		return jose.PS256
+	case ed25519.PublicKey:
+		return jose.EdDSA
+	}
+	return jose.ES256
+}
+
+func withPassword(address string, password secret.Value) string {
+	u, err := url.Parse(address)
+	if err != nil || address == "" || password.IsEmpty() {
+		return address
+	}
+	u.User = url.UserPassword(u.User.Username(), password.Reveal())
+	return u.String()
+}
+
+// reason leaves out of an error the path that the operator wrote anyway.
+func reason(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
