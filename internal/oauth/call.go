@@ -22,7 +22,11 @@ type Call struct {
 
 // AuthorizeRequest is what a browser brings to the authorization endpoint.
 type AuthorizeRequest struct {
-	Form    Form
+	Form Form
+	// Began is the handle of a journey that this browser began with the same
+	// request before, so that it may go on after the request's own life; empty
+	// for none.
+	Began   Handle
 	Address string
 }
 

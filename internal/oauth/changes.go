@@ -4,29 +4,50 @@ import (
 	"time"
 
 	"renkei.dev/internal/audit"
+	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/partner"
+	"renkei.dev/internal/secret"
 )
 
 // The acts of the protocol that the audit log keeps.
 const (
-	RequestPushedName  audit.Name = "oauth.request_pushed"
-	CodeIssuedName     audit.Name = "oauth.code_issued"
-	RequestDeniedName  audit.Name = "oauth.request_denied"
-	CodeRedeemedName   audit.Name = "oauth.code_redeemed"
-	CodeReusedName     audit.Name = "oauth.code_reused"
-	TokenRefreshedName audit.Name = "oauth.token_refreshed"
-	TokenIssuedName    audit.Name = "oauth.token_issued"
-	TokenRevokedName   audit.Name = "oauth.token_revoked"
-	GrantRevokedName   audit.Name = "oauth.grant_revoked"
-	ClientRegistered   audit.Name = "oauth.client_registered"
-	ClientChangedName  audit.Name = "oauth.client_changed"
-	ClientRemovedName  audit.Name = "oauth.client_removed"
-	EndpointDeniedName audit.Name = "oauth.refused"
+	RequestPushedName    audit.Name = "oauth.request_pushed"
+	CodeIssuedName       audit.Name = "oauth.code_issued"
+	RequestDeniedName    audit.Name = "oauth.request_denied"
+	CodeRedeemedName     audit.Name = "oauth.code_redeemed"
+	CodeReusedName       audit.Name = "oauth.code_reused"
+	TokenRefreshedName   audit.Name = "oauth.token_refreshed"
+	TokenIssuedName      audit.Name = "oauth.token_issued"
+	TokenRevokedName     audit.Name = "oauth.token_revoked"
+	GrantRevokedName     audit.Name = "oauth.grant_revoked"
+	AssertionUsedName    audit.Name = "oauth.client_authenticated"
+	ClientRegisteredName audit.Name = "oauth.client_registered"
+	ClientChangedName    audit.Name = "oauth.client_changed"
+	ClientRemovedName    audit.Name = "oauth.client_removed"
+	EndpointDeniedName   audit.Name = "oauth.refused"
 )
 
-// Replayed says that a proof or assertion was seen before. It unwraps to
-// fault.Conflict.
+// Header is what every change of the engine says of itself.
+type Header struct {
+	Client  ClientID
+	Partner partner.ID
+	At      time.Time
+	Address string
+	// Seen are the assertion and proof that came with the request. The change
+	// holds only if none of them was seen before.
+	Seen []Replay
+}
+
+func (h Header) act(name audit.Name, object string) audit.Act {
+	return audit.Act{
+		Name: name, At: h.At, Object: object, Outcome: audit.Done, Partner: string(h.Partner), Address: h.Address,
+		Actor: audit.Actor{Kind: audit.Partner, ID: string(h.Client)},
+	}
+}
+
+// Replayed says that an assertion, proof or challenge was seen before. It unwraps
+// to fault.Conflict.
 type Replayed struct{ What ReplayKind }
 
 func (e Replayed) Error() string { return string(e.What) + " seen before" }
@@ -41,20 +62,186 @@ type ProofUse struct {
 	At         time.Time
 }
 
-// header is what every change of the engine says of itself.
-type header struct {
-	Client  ClientID
-	Partner partner.ID
-	At      time.Time
-	Address string
-	// Seen are the assertion and proof that came with the request; the change
-	// holds only if none of them was seen before, which is judged first.
-	Seen []Replay
+// RequestPushed keeps a pushed authorization request.
+type RequestPushed struct {
+	Header
+	Key       Key
+	Request   Request
+	ExpiresAt time.Time
 }
 
-func (h header) act(name audit.Name, object string) audit.Act {
+// Act returns the act of the push.
+func (c RequestPushed) Act() audit.Act { return c.act(RequestPushedName, string(c.Client)) }
+
+// CodeIssued spends a pushed request and keeps the code and the grant that it
+// will give. It no longer holds when the request is spent, or the challenge led
+// to a code before (RFC 9700 §2.1.1).
+type CodeIssued struct {
+	Header
+	Request   Key
+	Code      Key
+	Challenge secret.Digest
+	Consent   string
+	Replaces  string
+	Grant     Grant
+	Existing  bool // whether the grant is there already (merge, replace)
+	ExpiresAt time.Time
+	Customer  audit.Actor
+}
+
+// Act returns the act of the customer who gave the consent.
+func (c CodeIssued) Act() audit.Act {
+	a := c.act(CodeIssuedName, c.Consent)
+	a.Actor = c.Customer
+	a.Detail = map[string]string{"grant": string(c.Grant.ID)}
+	return a
+}
+
+// RequestDenied spends a pushed request without consent.
+type RequestDenied struct {
+	Header
+	Request Key
+	Reason  Reason
+}
+
+// Act returns the act of the denial.
+func (c RequestDenied) Act() audit.Act {
+	a := c.act(RequestDeniedName, string(c.Client))
+	a.Outcome, a.Reason = audit.Denied, string(c.Reason)
+	return a
+}
+
+// NewAccessToken is an access token to keep.
+type NewAccessToken struct {
+	Key          Key
+	Confirmation Confirmation
+	Scope        string
+	Functions    []corebank.BusinessFunction
+	Audience     string
+	AuthTime     time.Time
+	ExpiresAt    time.Time
+}
+
+// CodeRedeemed spends a code and gives tokens for it; the consent becomes active
+// and the one that it replaces ends. It no longer holds when the code is spent or
+// over, or the consent has ended.
+type CodeRedeemed struct {
+	Header
+	Code     Key
+	Grant    Grant
+	Existing bool // whether the grant is there already (merge, replace)
+	Consent  string
+	Replaces string
+	Access   NewAccessToken
+	Refresh  *Key // nil: none
+}
+
+// Act returns the act of the redemption.
+func (c CodeRedeemed) Act() audit.Act {
+	a := c.act(CodeRedeemedName, c.Consent)
+	a.Detail = map[string]string{"grant": string(c.Grant.ID)}
+	return a
+}
+
+// CodeReused ends the consent of a code that came a second time, and with it all
+// tokens that it gave (RFC 6749 §4.1.2). It holds also when that has happened
+// already.
+type CodeReused struct {
+	Header
+	Code    Key
+	Consent string
+}
+
+// Act returns the act of the reuse.
+func (c CodeReused) Act() audit.Act {
+	a := c.act(CodeReusedName, c.Consent)
+	a.Outcome, a.Reason = audit.Denied, string(InvalidGrant)
+	return a
+}
+
+// TokenRefreshed gives an access token for a refresh token, which stays. It no
+// longer holds when the refresh token is revoked or its consent not active.
+type TokenRefreshed struct {
+	Header
+	Refresh Key
+	Grant   GrantID
+	Consent string
+	Access  NewAccessToken
+}
+
+// Act returns the act of the refresh.
+func (c TokenRefreshed) Act() audit.Act { return c.act(TokenRefreshedName, c.Consent) }
+
+// TokenIssued gives a partner an access token for its own calls.
+type TokenIssued struct {
+	Header
+	Access NewAccessToken
+}
+
+// Act returns the act of the issue.
+func (c TokenIssued) Act() audit.Act { return c.act(TokenIssuedName, string(c.Client)) }
+
+// AccessTokenRevoked ends one access token; one that is over already stays so.
+type AccessTokenRevoked struct {
+	Header
+	Key     Key
+	Consent string
+}
+
+// Act returns the act of the revocation.
+func (c AccessTokenRevoked) Act() audit.Act {
+	object := c.Consent
+	if object == "" {
+		object = string(c.Client)
+	}
+	return c.act(TokenRevokedName, object)
+}
+
+// GrantRevoked ends a consent because its partner gave it up, and with it all its
+// tokens; one that has ended already stays so.
+type GrantRevoked struct {
+	Header
+	Consent string
+}
+
+// Act returns the act of the revocation.
+func (c GrantRevoked) Act() audit.Act { return c.act(GrantRevokedName, c.Consent) }
+
+// AssertionUsed remembers an assertion that came with a request which changes
+// nothing else. A call without an assertion needs none.
+type AssertionUsed struct{ Header }
+
+// Act returns the act of the authentication.
+func (c AssertionUsed) Act() audit.Act { return c.act(AssertionUsedName, string(c.Client)) }
+
+// ClientRegistered makes a client known. It no longer holds when its id is taken.
+type ClientRegistered struct {
+	Client Client
+	By     audit.Actor
+	At     time.Time
+}
+
+// Act returns the act of the registration.
+func (c ClientRegistered) Act() audit.Act {
 	return audit.Act{
-		Name: name, At: h.At, Object: object, Outcome: audit.Done, Partner: string(h.Client), Address: h.Address,
-		Actor: audit.Actor{Kind: audit.Partner, ID: string(h.Client)},
+		Name: ClientRegisteredName, At: c.At, Actor: c.By, Outcome: audit.Done,
+		Object: string(c.Client.ID), Partner: string(c.Client.Partner),
+	}
+}
+
+// ClientChanged replaces a client's registration. It no longer holds when the
+// client does not stand at Version.
+type ClientChanged struct {
+	Client  Client
+	Version int64
+	By      audit.Actor
+	At      time.Time
+}
+
+// Act returns the act of the change.
+func (c ClientChanged) Act() audit.Act {
+	return audit.Act{
+		Name: ClientChangedName, At: c.At, Actor: c.By, Outcome: audit.Done,
+		Object: string(c.Client.ID), Partner: string(c.Client.Partner),
 	}
 }

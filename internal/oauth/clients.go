@@ -4,21 +4,162 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/jose"
+	"renkei.dev/internal/partner"
 )
 
 // KeyFetcher reads the JWK set at a client's jwks_uri.
 type KeyFetcher func(ctx context.Context, uri string) ([]byte, error)
 
-// clientCache keeps registrations and parsed keys in memory, a second at most
-// before it looks again (protocol.md §4 item 11).
+const (
+	// clientsFreshFor is how old a registration in memory may be, so that a
+	// change is honoured by every node a second later (protocol.md §4 item 11).
+	clientsFreshFor = time.Second
+	// refetchAfter bounds how often an unknown kid makes us fetch a jwks_uri anew.
+	refetchAfter = 30 * time.Second
+)
+
+// clientCache keeps registrations and their parsed keys.
 type clientCache struct {
-	store Store
-	fetch KeyFetcher
+	store   Store
+	fetch   KeyFetcher
+	keysFor time.Duration
+
 	mu    sync.Mutex
 	known map[ClientID]*knownClient
 }
 
+// knownClient is a registration with its keys parsed. It is never changed once
+// another goroutine can see it.
 type knownClient struct {
 	Client
+	figures figures
+	scopes  scopes
+	clientKeys
 	readAt time.Time
+}
+
+// clientKeys are a client's JWK set, parsed.
+type clientKeys struct {
+	keys *jose.Set // nil while a jwks_uri was not fetched
+	// certificates are the thumbprints of the set's x5c, for
+	// self_signed_tls_client_auth alone.
+	certificates map[string]bool
+	fetchedAt    time.Time
+}
+
+// get returns a client, at most clientsFreshFor old. Errors: fault.NotFound.
+func (c *clientCache) get(ctx context.Context, id ClientID, now time.Time) (*knownClient, error) {
+	c.mu.Lock()
+	k := c.known[id]
+	c.mu.Unlock()
+	if k != nil && now.Sub(k.readAt) < clientsFreshFor && !now.Before(k.readAt) {
+		return k, nil
+	}
+	fresh, err := c.store.Client(ctx, id)
+	if err != nil {
+		if k != nil && fault.Of(err) == fault.NotFound {
+			c.mu.Lock()
+			delete(c.known, id)
+			c.mu.Unlock()
+		}
+		return nil, err
+	}
+	next := &knownClient{Client: fresh, readAt: now}
+	if k != nil && k.Version == fresh.Version {
+		next.figures, next.scopes, next.clientKeys = k.figures, k.scopes, k.clientKeys
+	} else if err := next.prepare(); err != nil {
+		return nil, err
+	}
+	c.remember(next)
+	return next, nil
+}
+
+func (c *clientCache) remember(k *knownClient) {
+	c.mu.Lock()
+	c.known[k.ID] = k
+	c.mu.Unlock()
+}
+
+func (k *knownClient) prepare() error {
+	var known bool
+	if k.figures, known = profiles[k.Profile]; !known {
+		return fault.New(fault.Internal, "client %s has the unknown profile %q", k.ID, k.Profile)
+	}
+	k.scopes, _ = parseScope(k.Scope)
+	if len(k.JWKS) == 0 {
+		return nil
+	}
+	keys, err := parseKeys(k.JWKS, time.Time{})
+	if err != nil {
+		return fault.Wrap(fault.Internal, "read the keys of client "+string(k.ID), err)
+	}
+	k.clientKeys = keys
+	return nil
+}
+
+func parseKeys(raw []byte, fetchedAt time.Time) (clientKeys, error) {
+	keys, err := jose.ParseSet(raw)
+	if err != nil {
+		return clientKeys{}, err
+	}
+	return clientKeys{keys: keys, certificates: certificatesIn(raw), fetchedAt: fetchedAt}, nil
+}
+
+// keysOf returns a client's keys; those of a jwks_uri are fetched when they are
+// older than keysFor, or when again and they are older than refetchAfter, so that
+// a new kid is found and a removed key stops verifying.
+func (c *clientCache) keysOf(ctx context.Context, k *knownClient, now time.Time, again bool) (clientKeys, error) {
+	if k.JWKSURI == "" || c.fetch == nil {
+		if k.keys == nil {
+			return clientKeys{}, fault.New(fault.Refused, "client %s has no keys", k.ID)
+		}
+		return k.clientKeys, nil
+	}
+	age := now.Sub(k.fetchedAt)
+	if k.keys != nil && age < c.keysFor && !(again && age >= refetchAfter) {
+		return k.clientKeys, nil
+	}
+	raw, err := c.fetch(ctx, k.JWKSURI)
+	if err != nil {
+		return clientKeys{}, fault.Wrap(fault.Unavailable, "fetch the keys of client "+string(k.ID), err)
+	}
+	next := *k
+	if next.clientKeys, err = parseKeys(raw, now); err != nil {
+		return clientKeys{}, fault.Wrap(fault.Refused, "read the fetched keys of client "+string(k.ID), err)
+	}
+	c.remember(&next)
+	return next.clientKeys, nil
+}
+
+// working returns a client that may act now, with its partner: registered, its
+// profile on offer, before its sunset, the partner linkable. Errors:
+// fault.NotFound; partner.NotLinkable; fault.Expired after the sunset.
+func (e *Engine) working(ctx context.Context, id ClientID, now time.Time) (*knownClient, partner.Partner, error) {
+	k, err := e.clients.get(ctx, id, now)
+	if err != nil {
+		return nil, partner.Partner{}, err
+	}
+	if !e.offers(k.Profile) || !k.worksAt(now) {
+		return nil, partner.Partner{}, fault.New(fault.Expired, "the profile of client %s is no longer on offer", id)
+	}
+	p, err := e.cfg.Partners.Partner(ctx, k.Partner)
+	if err != nil {
+		return nil, partner.Partner{}, err
+	}
+	if err := p.Linkable(now); err != nil {
+		return nil, p, err
+	}
+	return k, p, nil
+}
+
+func (e *Engine) offers(p Profile) bool {
+	for _, offered := range e.issuer.Profiles {
+		if offered == p {
+			return true
+		}
+	}
+	return false
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/jose"
 )
 
 // Issuer is one issuer of an institution as a value: addresses, what it offers,
@@ -28,6 +29,8 @@ type Issuer struct {
 	// UILocales are the languages of the pages, e.g. "ja", "en".
 	UILocales []string
 	Lifetimes Lifetimes
+	// Keys sign what the issuer gives; Engine.UseKeys replaces them.
+	Keys *jose.Ring
 }
 
 // API is one resource server: an absolute URL that is the audience of its tokens.
@@ -116,6 +119,8 @@ func (i Issuer) check() error {
 	}
 	l := i.lifetimes()
 	switch {
+	case i.Keys == nil:
+		return fault.New(fault.Invalid, "issuer %q: has no signing keys", i.URL)
 	case l.CodeFor > time.Minute:
 		return fault.New(fault.Invalid, "issuer %q: a code may live 60 s at most", i.URL)
 	case l.RequestFor >= 600*time.Second:

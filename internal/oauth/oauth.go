@@ -15,10 +15,12 @@ package oauth
 
 import (
 	"crypto/x509"
+	"sync/atomic"
 	"time"
 
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/jose"
 	"renkei.dev/internal/partner"
 )
 
@@ -59,6 +61,8 @@ type Engine struct {
 	issuer  Issuer
 	clients clientCache
 	nonces  nonces
+	denials denials
+	ring    atomic.Pointer[jose.Ring]
 }
 
 // New returns the engine of one issuer. Errors: fault.Invalid for a Config that
@@ -74,12 +78,14 @@ func New(cfg Config) (*Engine, error) {
 	if len(cfg.NonceKey) < 32 || len(cfg.PairwiseKey) < 32 {
 		return nil, fault.New(fault.Invalid, "the engine of %s needs keys of 32 bytes for nonces and subjects", cfg.Issuer.URL)
 	}
-	return &Engine{
+	e := &Engine{
 		cfg:     cfg,
 		issuer:  cfg.Issuer,
-		clients: clientCache{store: cfg.Store, fetch: cfg.FetchKeys, known: map[ClientID]*knownClient{}},
+		clients: clientCache{store: cfg.Store, fetch: cfg.FetchKeys, keysFor: cfg.Issuer.lifetimes().KeysFor, known: map[ClientID]*knownClient{}},
 		nonces:  nonces{key: cfg.NonceKey, issuer: cfg.Issuer.URL},
-	}, nil
+	}
+	e.UseKeys(cfg.Issuer.Keys)
+	return e, nil
 }
 
 // Issuer returns the issuer that the engine serves.

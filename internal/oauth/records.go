@@ -32,6 +32,7 @@ type ReplayKind string
 const (
 	AssertionReplay ReplayKind = "client assertion"
 	ProofReplay     ReplayKind = "DPoP proof"
+	ChallengeReplay ReplayKind = "code challenge"
 )
 
 // Confirmation is what a token is bound to (RFC 7800 §3.1): the thumbprint of a
@@ -112,7 +113,6 @@ type Grant struct {
 	AuthTime time.Time
 	ACR      string
 	AMR      []string
-	Subject  string // the pairwise subject
 }
 
 // Authorized is a code at rest with the consent behind it.
@@ -122,6 +122,7 @@ type Authorized struct {
 	ExpiresAt time.Time
 	Spent     bool
 	Grant     Grant
+	Existing  bool // whether the grant is there already (merge, replace)
 	Replaces  string
 	Standing  Standing
 }
@@ -143,9 +144,9 @@ type AccessToken struct {
 	Partner      partner.ID
 	Confirmation Confirmation
 	Scope        string
+	Functions    []corebank.BusinessFunction
 	Audience     string
 	Grant        GrantID
-	Subject      string
 	AuthTime     time.Time
 	ExpiresAt    time.Time
 	Revoked      bool

@@ -1,0 +1,262 @@
+package oauth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"renkei.dev/internal/audit"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/partner"
+	"renkei.dev/internal/secret"
+)
+
+// Begin finds what an authorization request asks for. For a pushed request it
+// writes nothing: a request_uri may be opened again until Approve or Deny spends
+// it (FAPI 2.0 SP §5.3.2.2). Errors: an *AuthorizeFailure; fault.Unavailable.
+func (e *Engine) Begin(ctx context.Context, r AuthorizeRequest) (Interaction, error) {
+	now := e.now()
+	id := ClientID(r.Form.Get("client_id"))
+	pushed, err := e.find(ctx, r, id, now)
+	if err != nil {
+		return Interaction{}, e.beginRefused(ctx, r, err)
+	}
+	i, err := e.begin(ctx, pushed, r.Began, now)
+	if err != nil {
+		return Interaction{}, e.beginRefused(ctx, r, err)
+	}
+	return i, nil
+}
+
+// beginRefused records why no journey begins. The browser has not proved
+// anything, so that it counts as a stranger's.
+func (e *Engine) beginRefused(ctx context.Context, r AuthorizeRequest, err error) error {
+	if f, ok := errors.AsType[*AuthorizeFailure](err); ok {
+		if recorded := e.refused(ctx, "authorize", "", r.Address, &f.Failure); recorded != error(&f.Failure) {
+			return recorded
+		}
+	}
+	return err
+}
+
+// find returns the request that a browser brings: the pushed one that its
+// request_uri names, for this client (RFC 9126 §4).
+func (e *Engine) find(ctx context.Context, r AuthorizeRequest, id ClientID, now time.Time) (PushedRequest, error) {
+	uri := r.Form.Get("request_uri")
+	if id == "" {
+		return PushedRequest{}, page(BadRequest, fail(InvalidRequest, "client_id is missing"))
+	}
+	if uri == "" {
+		return e.findByValue(ctx, r, id, now)
+	}
+	key, ok := e.keyOf(requestURIValue, secret.Of(uri))
+	if !ok {
+		// A request_uri of any other form is never fetched.
+		return PushedRequest{}, page(BadRequest, fail(InvalidRequestURI, "request_uri is not one of ours"))
+	}
+	pushed, err := e.cfg.Store.PushedRequest(ctx, key)
+	if err != nil {
+		if fault.Of(err) == fault.NotFound {
+			return PushedRequest{}, page(BadRequest, &Failure{Code: InvalidRequestURI, Word: "request_uri is unknown", Cause: err})
+		}
+		return PushedRequest{}, err
+	}
+	if pushed.Request.Client != id {
+		return PushedRequest{}, page(BadRequest, fail(InvalidRequestURI, "request_uri is another client's"))
+	}
+	return pushed, nil
+}
+
+// begin judges a found request as it stands now. began is the handle of a
+// journey that this browser began with it already; empty for none.
+func (e *Engine) begin(ctx context.Context, pushed PushedRequest, began Handle, now time.Time) (Interaction, error) {
+	h := newHandle(pushed.Key, now)
+	if old, ok := began.parse(); ok && old.key == pushed.Key {
+		h = old
+	}
+	if err := e.stillOpen(pushed, h, now); err != nil {
+		return Interaction{}, page(BadRequest, &Failure{Code: InvalidRequestURI, Word: "request_uri is spent or over", Cause: err})
+	}
+	request := pushed.Request
+	k, p, err := e.working(ctx, request.Client, now)
+	if err != nil {
+		if kind := fault.Of(err); kind == fault.Unavailable || kind == fault.Internal {
+			return Interaction{}, err
+		}
+		return Interaction{}, page(PartnerOutOfAction, &Failure{Code: UnauthorizedClient, Word: string(PartnerStopped), Cause: err})
+	}
+	asked := request.asked()
+	if f := e.beginFault(k, p, request, asked); f != nil {
+		return Interaction{}, e.tell(ctx, k, request, f)
+	}
+	if request.GrantID != "" {
+		_, standing, err := e.cfg.Store.Grant(ctx, k.ID, request.GrantID)
+		if err != nil {
+			return Interaction{}, err
+		}
+		asked.Grant = standing.Consent
+	}
+	return Interaction{Handle: h.handle(), Client: k.ID, Partner: p.ID, Asked: asked}, nil
+}
+
+// beginFault judges what may have changed since the request was pushed, and what
+// needs no customer to be answered.
+func (e *Engine) beginFault(k *knownClient, p partner.Partner, r Request, asked Asked) *AuthorizeFailure {
+	switch {
+	case !slices.Contains(k.RedirectURIs, r.RedirectURI): // withdrawn meanwhile: nothing may redirect
+		return page(BadRequest, fail(InvalidRequest, "redirect_uri is not registered"))
+	case len(intersect(asked.Functions, p.Functions)) < len(asked.Functions):
+		return page(BeyondRegistration, fail(InvalidScope, "scope is beyond the partner's contract"))
+	case r.Prompt == "none": // every linking is a login, and step 6 is never skipped
+		return page(BeyondRegistration, fail(LoginRequired, "login_required"))
+	case !e.issuer.reachable(r.essentialACR()):
+		return page(BeyondRegistration, fail(UnmetAuthentication, "acr cannot be met"))
+	}
+	return nil
+}
+
+// findByValue returns the request that a browser brings in person, as a signed
+// request object (RFC 9101 §5), where the client's profile permits that.
+func (e *Engine) findByValue(ctx context.Context, r AuthorizeRequest, id ClientID, now time.Time) (PushedRequest, error) {
+	return PushedRequest{}, page(BadRequest, fail(InvalidRequest, "the request must be pushed"))
+}
+
+// tell adds the way back to a failure that the partner may be told of.
+func (e *Engine) tell(_ context.Context, k *knownClient, r Request, f *AuthorizeFailure) error {
+	if f.Page == BadRequest {
+		return f
+	}
+	back, err := e.answer(k, r, map[string]string{"error": string(f.Code), "error_description": f.Word})
+	if err != nil {
+		return err
+	}
+	f.Redirect, f.PageFirst = &back, k.Registered == ByItself
+	return f
+}
+
+func page(p AuthorizeCause, f *Failure) *AuthorizeFailure {
+	return &AuthorizeFailure{Failure: *f, Page: p}
+}
+
+// Approve returns the way back with a code, and the change that spends the
+// request and issues code and grant; the caller commits it with its own changes.
+// A login that does not meet an essential acr leads back with an error instead.
+// Errors: fault.Conflict when the request is spent (here or from the commit),
+// fault.Expired when its time was over before this browser began,
+// fault.NotFound, fault.Unavailable; partner.NotLinkable when the partner was
+// stopped meanwhile.
+func (e *Engine) Approve(ctx context.Context, handle Handle, a Approval) (Redirect, audit.Change, error) {
+	now := e.now()
+	pushed, k, err := e.resume(ctx, handle, now)
+	if err != nil {
+		return Redirect{}, nil, err
+	}
+	r := pushed.Request
+	head := Header{Client: k.ID, Partner: k.Partner, At: now, Address: a.Address}
+	if demanded := r.essentialACR(); len(demanded) > 0 && !slices.Contains(demanded, a.ACR) {
+		back, err := e.answer(k, r, map[string]string{"error": string(UnmetAuthentication), "error_description": "acr was not met"})
+		return back, RequestDenied{Header: head, Request: pushed.Key, Reason: "acr_not_met"}, err
+	}
+	code, key := e.issue(codeValue)
+	grant := Grant{ID: e.newGrantID(), Request: r, AuthTime: a.AuthTime, ACR: a.ACR, AMR: a.AMR}
+	if r.GrantID != "" {
+		grant.ID = r.GrantID
+	}
+	params := map[string]string{"code": code.Reveal()}
+	if err := e.hybrid(ctx, k, grant, a, code, params, now); err != nil {
+		return Redirect{}, nil, err
+	}
+	back, err := e.answer(k, r, params)
+	if err != nil {
+		return Redirect{}, nil, err
+	}
+	change := CodeIssued{
+		Header: head, Request: pushed.Key, Code: key, Consent: a.Consent, Replaces: a.Replaces, Grant: grant,
+		Existing: r.GrantID != "", ExpiresAt: now.Add(e.issuer.lifetimes().CodeFor),
+		Customer: audit.Actor{Kind: audit.Customer, ID: string(a.Subject), Company: string(a.Company)},
+	}
+	if r.CodeChallenge != "" {
+		change.Challenge = e.challengeDigest(k.ID, r.CodeChallenge)
+	}
+	return back, change, nil
+}
+
+// Deny returns the way back with an error, and the change that spends the
+// request. Errors as Approve; fault.Internal for a reason outside the list.
+func (e *Engine) Deny(ctx context.Context, handle Handle, why Reason) (Redirect, audit.Change, error) {
+	code, ok := reasonCodes[why]
+	if !ok {
+		return Redirect{}, nil, fault.New(fault.Internal, "deny for the unknown reason %q", why)
+	}
+	now := e.now()
+	pushed, k, err := e.resume(ctx, handle, now)
+	if err != nil {
+		return Redirect{}, nil, err
+	}
+	back, err := e.answer(k, pushed.Request, map[string]string{"error": string(code), "error_description": string(why)})
+	if err != nil {
+		return Redirect{}, nil, err
+	}
+	return back, RequestDenied{Header: Header{Client: k.ID, Partner: k.Partner, At: now}, Request: pushed.Key, Reason: why}, nil
+}
+
+// resume loads the request behind a handle, with its client as it stands now.
+func (e *Engine) resume(ctx context.Context, handle Handle, now time.Time) (PushedRequest, *knownClient, error) {
+	h, ok := handle.parse()
+	if !ok {
+		return PushedRequest{}, nil, fault.New(fault.NotFound, "resume an authorization: malformed handle")
+	}
+	pushed, err := e.cfg.Store.PushedRequest(ctx, h.key)
+	if err != nil {
+		return PushedRequest{}, nil, err
+	}
+	if err := e.stillOpen(pushed, h, now); err != nil {
+		return PushedRequest{}, nil, err
+	}
+	k, _, err := e.working(ctx, pushed.Request.Client, now)
+	return pushed, k, err
+}
+
+// stillOpen: a request_uri can be completed until it is spent; after its own life
+// only by the browser whose journey began before, and not forever.
+func (e *Engine) stillOpen(p PushedRequest, h began, now time.Time) error {
+	switch {
+	case p.Spent:
+		return fault.New(fault.Conflict, "the request is spent")
+	case !h.at.Before(p.ExpiresAt), now.After(p.ExpiresAt.Add(e.issuer.lifetimes().JourneyFor)):
+		return fault.New(fault.Expired, "the request is over")
+	}
+	return nil
+}
+
+// began is a Handle opened: which request, and when this browser began with it.
+type began struct {
+	key Key
+	at  time.Time
+}
+
+func newHandle(k Key, at time.Time) began { return began{k, at} }
+
+func (b began) handle() Handle {
+	return Handle(strings.Join([]string{
+		strconv.FormatInt(b.key.ID, 36), base64.RawURLEncoding.EncodeToString(b.key.Digest[:]), strconv.FormatInt(b.at.UnixMicro(), 36),
+	}, "."))
+}
+
+func (h Handle) parse() (began, bool) {
+	parts := strings.Split(string(h), ".")
+	if len(parts) != 3 {
+		return began{}, false
+	}
+	id, err1 := strconv.ParseInt(parts[0], 36, 64)
+	digest, err2 := strictBase64.DecodeString(parts[1])
+	at, err3 := strconv.ParseInt(parts[2], 36, 64)
+	if errors.Join(err1, err2, err3) != nil || len(digest) != len(secret.Digest{}) {
+		return began{}, false
+	}
+	return began{Key{id, secret.Digest(digest)}, time.UnixMicro(at).UTC()}, true
+}

@@ -1,0 +1,143 @@
+package oauth
+
+import (
+	"encoding/json"
+	"slices"
+
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/jose"
+)
+
+// metadata is what RFC 8414 §2, OpenID Discovery §3 and the RFCs that add to them
+// let us say of ourselves. Every field is made from what the engine does, and a
+// test holds both together in both directions.
+type metadata struct {
+	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	PAREndpoint           string   `json:"pushed_authorization_request_endpoint"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	JWKSURI               string   `json:"jwks_uri"`
+	RequirePAR            bool     `json:"require_pushed_authorization_requests"`
+	ScopesSupported       []string `json:"scopes_supported"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	ResponseModes         []string `json:"response_modes_supported"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
+	AuthSigningAlgs       []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthMethods []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationSigningAlgs []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	IssParameter          bool     `json:"authorization_response_iss_parameter_supported"`
+	DPoPAlgs              []string `json:"dpop_signing_alg_values_supported,omitempty"`
+	DetailsTypes          []string `json:"authorization_details_types_supported"`
+	CertificateBound      bool     `json:"tls_client_certificate_bound_access_tokens"`
+	RequestParameter      bool     `json:"request_parameter_supported"`
+	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
+	RequestObjectAlgs     []string `json:"request_object_signing_alg_values_supported"`
+	ResponseSigningAlgs   []string `json:"authorization_signing_alg_values_supported"`
+	SubjectTypes          []string `json:"subject_types_supported"`
+	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
+	IDTokenKeyAlgs        []string `json:"id_token_encryption_alg_values_supported"`
+	IDTokenContentAlgs    []string `json:"id_token_encryption_enc_values_supported"`
+	ClaimsParameter       bool     `json:"claims_parameter_supported"`
+	ClaimsSupported       []string `json:"claims_supported"`
+	ACRValues             []string `json:"acr_values_supported,omitempty"`
+	UILocales             []string `json:"ui_locales_supported,omitempty"`
+	PromptValues          []string `json:"prompt_values_supported"`
+	GrantActionRequired   bool     `json:"grant_management_action_required"`
+	GrantActions          []string `json:"grant_management_actions_supported"`
+	ProtectedResources    []string `json:"protected_resources,omitempty"` // RFC 9728 §4
+
+	Aliases *aliases `json:"mtls_endpoint_aliases,omitempty"`
+}
+
+// aliases are the endpoints that authenticate clients or look at certificates,
+// never the authorization endpoint (RFC 8705 §5).
+type aliases struct {
+	TokenEndpoint      string `json:"token_endpoint"`
+	PAREndpoint        string `json:"pushed_authorization_request_endpoint"`
+	RevocationEndpoint string `json:"revocation_endpoint"`
+}
+
+// Metadata returns the one document that stands at both well-known addresses
+// (RFC 8414 §3; OpenID Discovery §4). Errors: fault.Internal.
+func (e *Engine) Metadata() ([]byte, error) {
+	i := e.issuer
+	ours := e.ring.Load().Algorithms()
+	m := metadata{
+		Issuer:                i.URL,
+		AuthorizationEndpoint: i.At(AuthorizeEndpoint),
+		TokenEndpoint:         i.At(TokenEndpoint),
+		PAREndpoint:           i.At(PAREndpoint),
+		RevocationEndpoint:    i.At(RevokeEndpoint),
+		JWKSURI:               i.At(KeySetEndpoint),
+		RequirePAR:            !e.offers(FAPI1Adv),
+		ScopesSupported:       append(userScopes(), ScopePartner),
+		ResponseModes:         []string{modeQuery, modeJWT, modeQueryJWT},
+		GrantTypes:            []string{grantCode, grantRefresh, grantClient},
+		AuthMethods:           []string{string(PrivateKeyJWT)},
+		ChallengeMethods:      []string{methodS256},
+		IssParameter:          true,
+		DetailsTypes:          []string{DetailsType},
+		RequestParameter:      true,
+		RequestURIParameter:   false, // ours come from PAR alone; none is fetched
+		ResponseSigningAlgs:   ours,
+		SubjectTypes:          []string{"pairwise"},
+		IDTokenAlgs:           ours,
+		IDTokenKeyAlgs:        keyEncryptions,
+		IDTokenContentAlgs:    contentEncryptions,
+		ClaimsParameter:       true,
+		ClaimsSupported:       []string{"sub", "auth_time", "acr", "amr"},
+		ACRValues:             i.ACRs,
+		UILocales:             i.UILocales,
+		PromptValues:          []string{"none", "login", "consent", "select_account"},
+		GrantActions:          []string{"create", "merge", "replace"},
+	}
+	for _, p := range i.Profiles {
+		for _, t := range profiles[p].responseTypes {
+			m.ResponseTypes = appendNew(m.ResponseTypes, t)
+		}
+		for _, a := range profiles[p].algorithms {
+			m.AuthSigningAlgs = appendNew(m.AuthSigningAlgs, a)
+		}
+	}
+	m.RequestObjectAlgs, m.RevocationSigningAlgs = m.AuthSigningAlgs, m.AuthSigningAlgs
+	if slices.Contains(m.ResponseTypes, "code id_token") {
+		m.ResponseModes = append(m.ResponseModes, modeFragment)
+	}
+	if e.offers(FAPI2) {
+		m.DPoPAlgs = proofAlgorithms
+	}
+	for _, a := range i.APIs {
+		m.ProtectedResources = append(m.ProtectedResources, a.URL)
+	}
+	if i.MutualTLSURL != "" {
+		m.CertificateBound = true
+		m.AuthMethods = append(m.AuthMethods, string(SelfSignedAuth))
+		if e.cfg.CheckCertificate != nil {
+			m.AuthMethods = append(m.AuthMethods, string(TLSClientAuth))
+		}
+		m.Aliases = &aliases{i.AtMutualTLS(TokenEndpoint), i.AtMutualTLS(PAREndpoint), i.AtMutualTLS(RevokeEndpoint)}
+	}
+	m.RevocationAuthMethods = m.AuthMethods
+	out, err := json.Marshal(m)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, "write metadata", err)
+	}
+	return out, nil
+}
+
+func appendNew(list []string, one string) []string {
+	if slices.Contains(list, one) {
+		return list
+	}
+	return append(list, one)
+}
+
+// signs tells whether the issuer has a key for an algorithm that a client wants
+// to be answered by.
+func (i Issuer) signs(alg jose.Algorithm) bool {
+	_, err := i.Keys.Signer(alg)
+	return err == nil
+}
