@@ -6,6 +6,7 @@ import (
 
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/partner"
 )
 
@@ -36,7 +37,7 @@ func (in *Institution) Commit(ctx context.Context, changes ...audit.Change) erro
 // write makes durable what leaves no act in the log, such as the memory of used
 // proofs, under the same rules as Commit.
 func (in *Institution) write(ctx context.Context, w work) error {
-	return in.db.engine.commit(ctx, w)
+	return in.db.engine.commit(ctx, func(ctx context.Context, t tx) error { return failed(w(ctx, t), "write") })
 }
 
 // apply is the one place where a change turns into rows. Every case is one
@@ -50,6 +51,30 @@ func (in *Institution) apply(ctx context.Context, t tx, change audit.Change) err
 		return in.applyPartnerRegistered(ctx, t, c)
 	case partner.StatusChanged:
 		return in.applyPartnerStatus(ctx, t, c)
+	case oauth.RequestPushed:
+		return in.applyRequestPushed(ctx, t, c)
+	case oauth.CodeIssued:
+		return in.applyCodeIssued(ctx, t, c)
+	case oauth.RequestDenied:
+		return in.applyRequestDenied(ctx, t, c)
+	case oauth.CodeRedeemed:
+		return in.applyCodeRedeemed(ctx, t, c)
+	case oauth.CodeReused:
+		return in.applyCodeReused(ctx, t, c)
+	case oauth.TokenRefreshed:
+		return in.applyTokenRefreshed(ctx, t, c)
+	case oauth.TokenIssued:
+		return in.applyTokenIssued(ctx, t, c)
+	case oauth.AccessTokenRevoked:
+		return in.applyAccessTokenRevoked(ctx, t, c)
+	case oauth.GrantRevoked:
+		return in.applyGrantRevoked(ctx, t, c)
+	case oauth.AssertionUsed:
+		return in.remember(ctx, t, c.Seen)
+	case oauth.ClientRegistered:
+		return in.applyClientRegistered(ctx, t, c)
+	case oauth.ClientChanged:
+		return in.applyClientChanged(ctx, t, c)
 	default:
 		return fault.New(fault.Internal, "there is no way to store a %T", c)
 	}

@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/oauth"
+)
+
+// remember makes sure that no assertion or proof comes a second time, on any
+// node: the row is the memory.
+func (in *Institution) remember(ctx context.Context, t tx, seen []oauth.Replay) error {
+	for _, r := range seen {
+		err := t.MustOr(ctx, oauth.Replayed{What: r.What},
+			`INSERT INTO replays (institution, until, digest) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+			in.id, micros(r.Until), r.Digest[:])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *Institution) applyRequestPushed(ctx context.Context, t tx, c oauth.RequestPushed) error {
+	request, err := asJSON(c.Request, "keep a pushed request")
+	if err != nil {
+		return err
+	}
+	if err := in.remember(ctx, t, c.Seen); err != nil {
+		return err
+	}
+	return t.Do(ctx, `INSERT INTO pushed_requests (id, institution, digest, request, expires_at) VALUES ($1, $2, $3, $4, $5)`,
+		c.Key.ID, in.id, c.Key.Digest[:], request, micros(c.ExpiresAt))
+}
+
+func asJSON(v any, doing string) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, doing, err)
+	}
+	return string(b), nil
+}
+
+// spendRequest ends a pushed request, once.
+func (in *Institution) spendRequest(ctx context.Context, t tx, k oauth.Key, at time.Time) error {
+	return t.Must(ctx, `UPDATE pushed_requests SET spent_at = $4 WHERE id = $1 AND institution = $2 AND digest = $3 AND spent_at IS NULL`,
+		k.ID, in.id, k.Digest[:], micros(at))
+}
+
+func (in *Institution) applyCodeIssued(ctx context.Context, t tx, c oauth.CodeIssued) error {
+	terms, err := asJSON(c.Grant, "issue a code")
+	if err != nil {
+		return err
+	}
+	if err := in.spendRequest(ctx, t, c.Request, c.At); err != nil {
+		return err
+	}
+	if c.Grant.Request.CodeChallenge != "" {
+		err := t.MustOr(ctx, oauth.Replayed{What: oauth.ChallengeReplay},
+			`INSERT INTO used_challenges (institution, digest, used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+			in.id, c.Challenge[:], micros(c.At))
+		if err != nil {
+			return err
+		}
+	}
+	return t.Do(ctx, `INSERT INTO codes (id, institution, digest, client_id, consent_id, replaces, grant_id, grant_there, terms, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		c.Code.ID, in.id, c.Code.Digest[:], string(c.Client), c.Consent, c.Replaces, string(c.Grant.ID), oneIf(c.Existing), terms, micros(c.ExpiresAt))
+}
+
+func (in *Institution) applyRequestDenied(ctx context.Context, t tx, c oauth.RequestDenied) error {
+	return in.spendRequest(ctx, t, c.Request, c.At)
+}
+
+func (in *Institution) applyCodeRedeemed(ctx context.Context, t tx, c oauth.CodeRedeemed) error {
+	const doing = "redeem a code"
+	terms, err := asJSON(c.Grant, doing)
+	if err != nil {
+		return err
+	}
+	row, ok := c.Grant.ID.Row()
+	if !ok {
+		return fault.New(fault.Internal, "%s: grant %q has no row", doing, c.Grant.ID)
+	}
+	if err := in.remember(ctx, t, c.Seen); err != nil {
+		return err
+	}
+	now := micros(c.At)
+	if err := t.Must(ctx, `UPDATE codes SET spent_at = $4 WHERE id = $1 AND institution = $2 AND digest = $3 AND spent_at IS NULL AND expires_at > $4`,
+		c.Code.ID, in.id, c.Code.Digest[:], now); err != nil {
+		return err
+	}
+	if err := t.Must(ctx, `UPDATE consents SET state = 'active' WHERE institution = $1 AND id = $2 AND state = 'issued' AND ends_at > $3`,
+		in.id, c.Consent, now); err != nil {
+		return err
+	}
+	if c.Replaces != "" {
+		if err := in.endConsent(ctx, t, c.Replaces, "replaced", c.At); err != nil {
+			return err
+		}
+	}
+	if c.Existing {
+		err = t.Must(ctx, `UPDATE grants SET consent_id = $5, terms = $6 WHERE id = $1 AND institution = $2 AND grant_id = $3 AND client_id = $4`,
+			row, in.id, string(c.Grant.ID), string(c.Client), c.Consent, terms)
+	} else {
+		err = t.Do(ctx, `INSERT INTO grants (id, institution, grant_id, client_id, consent_id, terms) VALUES ($1, $2, $3, $4, $5, $6)`,
+			row, in.id, string(c.Grant.ID), string(c.Client), c.Consent, terms)
+	}
+	if err != nil {
+		return err
+	}
+	if err := in.addAccessToken(ctx, t, c.Access, c.Client, &c.Consent, c.Grant.ID); err != nil {
+		return err
+	}
+	if c.Refresh == nil {
+		return nil
+	}
+	return t.Do(ctx, `INSERT INTO refresh_tokens (id, institution, digest, client_id, consent_id, grant_row) VALUES ($1, $2, $3, $4, $5, $6)`,
+		c.Refresh.ID, in.id, c.Refresh.Digest[:], string(c.Client), c.Consent, row)
+}
+
+func (in *Institution) addAccessToken(ctx context.Context, t tx, a oauth.NewAccessToken, client oauth.ClientID, consent *string, grant oauth.GrantID) error {
+	return t.Do(ctx, `INSERT INTO access_tokens (id, institution, digest, client_id, consent_id, grant_id, bound_by, thumbprint, scope, functions, audience, auth_time, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		a.Key.ID, in.id, a.Key.Digest[:], string(client), consent, string(grant), string(a.Confirmation.Method), a.Confirmation.Thumbprint,
+		a.Scope, functionsJSON(a.Functions), a.Audience, micros(a.AuthTime), micros(a.ExpiresAt))
+}
+
+// endConsent ends a consent, and with it all its tokens; one that has ended stays
+// as it ended.
+func (in *Institution) endConsent(ctx context.Context, t tx, id, reason string, at time.Time) error {
+	return t.Do(ctx, `UPDATE consents SET state = 'ended', end_reason = $3, ended_at = $4 WHERE institution = $1 AND id = $2 AND state <> 'ended'`,
+		in.id, id, reason, micros(at))
+}
+
+func (in *Institution) applyCodeReused(ctx context.Context, t tx, c oauth.CodeReused) error {
+	if err := in.remember(ctx, t, c.Seen); err != nil {
+		return err
+	}
+	return in.endConsent(ctx, t, c.Consent, "code_reused", c.At)
+}
+
+// applyTokenRefreshed adds the token only beside a refresh token and a consent
+// that are alive in the same statement.
+func (in *Institution) applyTokenRefreshed(ctx context.Context, t tx, c oauth.TokenRefreshed) error {
+	if err := in.remember(ctx, t, c.Seen); err != nil {
+		return err
+	}
+	a := c.Access
+	return t.Must(ctx, `INSERT INTO access_tokens (id, institution, digest, client_id, consent_id, grant_id, bound_by, thumbprint, scope, functions, audience, auth_time, expires_at)
+		SELECT $1, r.institution, $3, r.client_id, r.consent_id, $4, $5, $6, $7, $8, $9, $10, $11
+		FROM refresh_tokens r JOIN consents c ON c.institution = r.institution AND c.id = r.consent_id
+		WHERE r.id = $12 AND r.institution = $2 AND r.digest = $13 AND r.revoked_at IS NULL AND c.state = 'active' AND c.ends_at > $14`,
+		a.Key.ID, in.id, a.Key.Digest[:], string(c.Grant), string(a.Confirmation.Method), a.Confirmation.Thumbprint, a.Scope,
+		functionsJSON(a.Functions), a.Audience, micros(a.AuthTime), micros(a.ExpiresAt), c.Refresh.ID, c.Refresh.Digest[:], micros(c.At))
+}
+
+func (in *Institution) applyTokenIssued(ctx context.Context, t tx, c oauth.TokenIssued) error {
+	if err := in.remember(ctx, t, c.Seen); err != nil {
+		return err
+	}
+	return in.addAccessToken(ctx, t, c.Access, c.Client, nil, "")
+}
+
+func (in *Institution) applyAccessTokenRevoked(ctx context.Context, t tx, c oauth.AccessTokenRevoked) error {
+	if err := in.remember(ctx, t, c.Seen); err != nil {
+		return err
+	}
+	return t.Do(ctx, `UPDATE access_tokens SET revoked_at = $4 WHERE id = $1 AND institution = $2 AND digest = $3 AND revoked_at IS NULL`,
+		c.Key.ID, in.id, c.Key.Digest[:], micros(c.At))
+}
+
+func (in *Institution) applyGrantRevoked(ctx context.Context, t tx, c oauth.GrantRevoked) error {
+	if err := in.remember(ctx, t, c.Seen); err != nil {
+		return err
+	}
+	return in.endConsent(ctx, t, c.Consent, "partner", c.At)
+}
+
+func (in *Institution) applyClientRegistered(ctx context.Context, t tx, c oauth.ClientRegistered) error {
+	metadata, err := asJSON(c.Client, "register a client")
+	if err != nil {
+		return err
+	}
+	return t.Must(ctx, `INSERT INTO clients (institution, id, partner_id, version, registered_by, metadata, registered_at)
+		VALUES ($1, $2, $3, 1, $4, $5, $6) ON CONFLICT (institution, id) DO NOTHING`,
+		in.id, string(c.Client.ID), string(c.Client.Partner), string(c.Client.Registered), metadata, micros(c.At))
+}
+
+func (in *Institution) applyClientChanged(ctx context.Context, t tx, c oauth.ClientChanged) error {
+	metadata, err := asJSON(c.Client, "change a client")
+	if err != nil {
+		return err
+	}
+	return t.Must(ctx, `UPDATE clients SET metadata = $4, version = version + 1 WHERE institution = $1 AND id = $2 AND version = $3 AND removed_at IS NULL`,
+		in.id, string(c.Client.ID), c.Version, metadata)
+}
+
+// How long what is over stays on record.
+const (
+	requestsKeptFor   = 24 * time.Hour
+	codesKeptFor      = 30 * 24 * time.Hour // a reuse within them still ends what a code gave
+	tokensKeptFor     = 48 * time.Hour      // no access token lives that long
+	challengesKeptFor = 30 * 24 * time.Hour
+)
+
+// ForgetOAuth deletes what the protocol no longer needs: ranges of old ids, and
+// the replays that could not be accepted any more. It is for a job that runs
+// every minute or so.
+func (in *Institution) ForgetOAuth(ctx context.Context, now time.Time) error {
+	return in.write(ctx, func(ctx context.Context, t tx) error {
+		for _, old := range []struct {
+			sql   string
+			limit int64
+		}{
+			{`DELETE FROM replays WHERE institution = $1 AND until < $2`, micros(now)},
+			{`DELETE FROM pushed_requests WHERE institution = $1 AND id < $2`, idAt(now.Add(-requestsKeptFor))},
+			{`DELETE FROM codes WHERE institution = $1 AND id < $2`, idAt(now.Add(-codesKeptFor))},
+			{`DELETE FROM access_tokens WHERE institution = $1 AND id < $2`, idAt(now.Add(-tokensKeptFor))},
+			{`DELETE FROM used_challenges WHERE institution = $1 AND used_at < $2`, micros(now.Add(-challengesKeptFor))},
+		} {
+			if err := t.Do(ctx, old.sql, in.id, old.limit); err != nil {
+				return failed(err, "forget what the protocol no longer needs")
+			}
+		}
+		return nil
+	})
+}
+
+// idAt returns the smallest id that could have been made at t.
+func idAt(t time.Time) int64 {
+	return max(0, t.UnixMilli()-epoch) << (nodeBits + sequenceBits)
+}
