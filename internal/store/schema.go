@@ -78,7 +78,7 @@ var errAddress = errors.New("it must look like postgres://USER:PASSWORD@HOST:POR
 // and where it is newer than this program.
 func prepareSchema(ctx context.Context, cfg Config) error {
 	if scheme, _, _ := strings.Cut(cfg.URL, ":"); scheme != "sqlite" && scheme != "postgres" && scheme != "postgresql" {
-		return fault.New(fault.Invalid, "a database is sqlite:PATH or postgres://…, not %q", scheme+":…")
+		return fault.Wrap(fault.Invalid, "read the address of the database", errAddress)
 	}
 	p, db, err := migrator(cfg)
 	if err != nil {

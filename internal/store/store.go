@@ -90,7 +90,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	case "postgres", "postgresql":
 		e, err = openPostgres(ctx, cfg)
 	default:
-		err = fault.New(fault.Invalid, "a database is sqlite:PATH or postgres://…, not %q", scheme+":…")
+		err = fault.Wrap(fault.Invalid, "read the address of the database", errAddress)
 	}
 	if err != nil {
 		return nil, err

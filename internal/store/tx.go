@@ -54,7 +54,7 @@ type work func(ctx context.Context, t tx) error
 var errNone = errors.New("no row")
 
 // errNoMore is why a Commit is a Conflict when Must touched no row.
-var errNoMore = errors.New("the change no longer holds")
+var errNoMore = fault.New(fault.Conflict, "the change no longer holds")
 
 // found turns the error of a look-up by id into one for the engines:
 // fault.NotFound when there was no row.
