@@ -34,23 +34,25 @@ type Service struct {
 	Alias       func(partner.ID, corebank.AccountID) string // the name by which a partner knows an account
 	NextID      func() int64
 	Now         func() time.Time
+
+	guard guard
 }
 
 // Rules are what an institution decides about its journeys.
 type Rules struct {
-	IdleFor          time.Duration            // a page is good for this long: 15 minutes
-	TotalFor         time.Duration            // and the journey for this long in all: 60 minutes
-	BankFor          time.Duration            // how long the bank may take for one press: 20 s
-	ConsentFor       time.Duration            // unless the partner's registration says otherwise: 90 days
-	HistoryDays      int                      // how far back, unless the partner's registration says otherwise
-	PINsKeptFor      time.Duration            // after a consent expired: 90 days
-	PINsOfColleague  bool                     // a PIN that a colleague registered serves other users of the company
-	MayLink          func(corebank.User) bool // beside what the company permits; nil: every role may
-	AppliedWaits     bool                     // 申請済 cannot be chosen yet
-	SteppedUp        bool                     // the institution uses risk-based authentication
-	CertificateHosts int                      // sibling names of the certificate host: 9
-	MaxAnswer        int                      // characters of an answer: 20
-	MaxPINTries      int                      // wrong inquiry PINs in a row here: 3
-	Terms            string                   // version of the terms of use
+	IdleFor          time.Duration // a page is good for this long: 15 minutes
+	TotalFor         time.Duration // and the journey for this long in all: 60 minutes
+	BankFor          time.Duration // how long the bank may take for one press: 20 s
+	ConsentFor       time.Duration // unless the partner's registration says otherwise: 90 days
+	HistoryDays      int           // how far back, unless the partner's registration says otherwise
+	PINsKeptFor      time.Duration // after a consent expired: 90 days
+	PINsOfColleague  bool          // a PIN that a colleague registered serves other users of the company
+	GeneralMayNot    bool          // general users may not link, whatever their company permits
+	AppliedWaits     bool          // 申請済 cannot be chosen yet
+	SteppedUp        bool          // the institution uses risk-based authentication
+	CertificateHosts int           // sibling names of the certificate host: 9
+	MaxAnswer        int           // characters of an answer: 20
+	MaxPINTries      int           // wrong inquiry PINs in a row here: 3
+	Terms            string        // version of the terms of use
 	Login            login.Rules
 }

@@ -7,12 +7,37 @@ import (
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/login"
+	"renkei.dev/internal/partner"
+	"renkei.dev/internal/secret"
 )
 
 // Store keeps the journeys, PINs and consents of one institution. What is
 // secret reaches it only sealed or as a digest.
 type Store interface {
 	login.Store
+	// Journey returns a journey, what it staged, and the state of its consent.
+	// Errors: fault.NotFound.
+	Journey(ctx context.Context, id JourneyID) (Row, []StagedPIN, ConsentState, error)
+	// LoginPress returns what became of a press of API連携. Errors: fault.NotFound.
+	LoginPress(ctx context.Context, press secret.Digest) (LoginPressRow, error)
+	// CertificateTaken returns which journey took a one-time secret.
+	// Errors: fault.NotFound.
+	CertificateTaken(ctx context.Context, once secret.Digest) (JourneyID, error)
+	// PINs returns what is kept of the accounts, of all users.
+	PINs(ctx context.Context, accounts []corebank.AccountID) ([]StoredPIN, error)
+	// Consent returns a consent. Errors: fault.NotFound.
+	Consent(ctx context.Context, id ConsentID) (Consent, error)
+	// ConsentsTo returns the consents of a user to a partner that are not Ended,
+	// the newest first.
+	ConsentsTo(ctx context.Context, user corebank.UserID, p partner.ID) ([]Consent, error)
+	// PendingPINs returns up to limit PINs that are Pending, the oldest first.
+	PendingPINs(ctx context.Context, limit int) ([]StoredPIN, error)
+	// TakePINSlot takes a slot that nobody holds at now, or takes the holder's
+	// own again; false when another holds it. DropPINSlot gives it back.
+	TakePINSlot(ctx context.Context, slot PINSlot, now time.Time) (bool, error)
+	DropPINSlot(ctx context.Context, slot PINSlot) error
+	// Leftovers returns what is over and still holds something; see sweep.go.
+	Leftovers(ctx context.Context, a LeftoversAsked) (Leftovers, error)
 	// Commit makes all changes durable, each with its act, or none of them:
 	// fault.Conflict when one no longer holds.
 	Commit(ctx context.Context, changes ...audit.Change) error

@@ -6,6 +6,8 @@ import (
 
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/linkage"
+	"renkei.dev/internal/login"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/partner"
 )
@@ -75,6 +77,32 @@ func (in *Institution) apply(ctx context.Context, t tx, change audit.Change) err
 		return in.applyClientRegistered(ctx, t, c)
 	case oauth.ClientChanged:
 		return in.applyClientChanged(ctx, t, c)
+	case linkage.LoginClaimed:
+		return in.applyLoginClaimed(ctx, t, c)
+	case linkage.LoginSettled:
+		return in.applyLoginSettled(ctx, t, c)
+	case linkage.JourneyBegun:
+		return in.applyJourneyBegun(ctx, t, c)
+	case linkage.JourneyClaimed:
+		return in.applyJourneyClaimed(ctx, t, c)
+	case linkage.JourneyMoved:
+		return in.applyJourneyMoved(ctx, t, c)
+	case linkage.JourneyTouched:
+		return in.applyJourneyTouched(ctx, t, c)
+	case linkage.CertificateTaken:
+		return in.applyCertificateTaken(ctx, t, c)
+	case linkage.PINJudged:
+		return in.applyPINJudged(ctx, t, c)
+	case linkage.PINsSeeded:
+		return in.applyPINsSeeded(ctx, t, c)
+	case linkage.ConsentEnded:
+		return in.applyConsentEnded(ctx, t, c)
+	case linkage.ConsentHeld:
+		return in.applyConsentHeld(ctx, t, c)
+	case linkage.Discarded:
+		return in.applyDiscarded(ctx, t, c)
+	case login.Unlocked:
+		return in.applyUnlocked(ctx, t, c)
 	default:
 		return fault.New(fault.Internal, "there is no way to store a %T", c)
 	}

@@ -1,0 +1,54 @@
+package linkage
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"strconv"
+	"strings"
+
+	"renkei.dev/internal/secret"
+)
+
+var b64 = base64.RawURLEncoding.Strict()
+
+const idBytes = 8
+
+// cookieOf returns the cookie of a journey at one version. It is made from the
+// journey's own seed, so that whoever repeats the press that led there, on any
+// node, is given the same one, and nothing at rest is worth stealing.
+func cookieOf(st state, id JourneyID, version int64) secret.Value {
+	mac := secret.MAC(st.Seed, cookieKind, placeOf(id, version), secret.Value{})
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, idBytes+len(mac)), uint64(id))
+	return secret.Of(cookiePrefix + b64.EncodeToString(append(b, mac[:]...)))
+}
+
+// pressToken returns what the forms of a page carry: it names the journey, the
+// version and nothing else, and only the journey's own pages hold it.
+func pressToken(st state, id JourneyID, version int64) string {
+	mac := secret.MAC(st.Seed, tokenKind, placeOf(id, version), secret.Value{})
+	return b64.EncodeToString(mac[:16])
+}
+
+// pressOf returns the digest of a press before the login, secrets included. The
+// key is nowhere at rest.
+func pressOf(p prelude, b Button, typed ...secret.Value) secret.Digest {
+	var d secret.Digest
+	scope := string(b) + " " + placeOf(p.Row.ID, int64(p.Try))
+	for _, v := range append([]secret.Value{{}}, typed...) {
+		d = secret.MAC(p.Pepper, pressKind, scope+" "+b64.EncodeToString(d[:]), v)
+	}
+	return d
+}
+
+func deviceToken(st state) secret.Value {
+	mac := secret.MAC(st.Seed, deviceKind, "", secret.Value{})
+	return secret.Of("dev_" + b64.EncodeToString(mac[:]))
+}
+
+func placeOf(id JourneyID, version int64) string {
+	return id.String() + " " + strconv.FormatInt(version, 10)
+}
+
+func cutPrefix(v secret.Value, prefix string) (string, bool) {
+	return strings.CutPrefix(v.Reveal(), prefix)
+}

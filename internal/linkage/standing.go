@@ -1,0 +1,223 @@
+package linkage
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"time"
+
+	"renkei.dev/internal/audit"
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/login"
+	"renkei.dev/internal/partner"
+	"renkei.dev/internal/secret"
+)
+
+// keptFor is how long after its beginning an ended journey still shows its last
+// page to its own browser.
+const keptFor = 24 * time.Hour
+
+// standing is a journey as a press or a page finds it.
+type standing struct {
+	now     time.Time
+	visit   Visit
+	pre     *prelude // before the login
+	row     Row
+	st      state
+	partner partner.Partner
+	staged  []StagedPIN
+	consent ConsentState
+	old     bool // the cookie is the one before the last press
+
+	pins     []StoredPIN                          // of PIN and consent pages
+	counters map[corebank.AccountID]login.Counter // of their PINs
+	linked   []Consent                            // live linkages of business and consent pages
+}
+
+// stand finds the journey of a visit. Errors: Halted, when the browser is not
+// the journey's.
+func (s *Service) stand(ctx context.Context, v Visit) (*standing, error) {
+	st := &standing{now: s.now(), visit: v}
+	if err := s.find(ctx, st); err != nil {
+		return nil, err
+	}
+	p, err := s.Partners.Partner(ctx, st.row.Partner)
+	if err != nil && !errors.Is(err, fault.NotFound) {
+		return nil, fault.Wrap(fault.Of(err), "find a journey's partner", err)
+	}
+	st.partner = p
+	if st.underWay() && (err != nil || p.Linkable(st.now) != nil) {
+		st.st.Cause = &Cause{Code: PartnerHalted, Reason: PartnerStopped}
+	}
+	return st, nil
+}
+
+func (s *Service) find(ctx context.Context, st *standing) error {
+	if p, ok := s.openPrelude(st.visit.Cookie); ok {
+		if p.Row.ID != st.visit.Journey || st.now.After(p.Row.BeganAt.Add(keptFor)) {
+			return foreign()
+		}
+		st.pre, st.row, st.st = &p, p.Row, p.State
+		return nil
+	}
+	text, ok := cutPrefix(st.visit.Cookie, cookiePrefix)
+	raw, err := b64.DecodeString(text)
+	if !ok || err != nil || len(raw) != idBytes+len(secret.Digest{}) ||
+		JourneyID(binary.BigEndian.Uint64(raw)) != st.visit.Journey {
+		return foreign()
+	}
+	st.row, st.staged, st.consent, err = s.Store.Journey(ctx, st.visit.Journey)
+	if errors.Is(err, fault.NotFound) {
+		return foreign()
+	}
+	if err != nil {
+		return fault.Wrap(fault.Of(err), "find a journey", err)
+	}
+	if st.st, err = s.openState(st.row.ID, st.row.Sealed); err != nil {
+		return err
+	}
+	switch {
+	case st.now.After(st.row.BeganAt.Add(keptFor)):
+		return foreign()
+	case st.visit.Cookie.Equal(cookieOf(st.st, st.row.ID, st.row.Version)):
+		return nil
+	case st.row.Version > 1 && st.visit.Cookie.Equal(cookieOf(st.st, st.row.ID, st.row.Version-1)):
+		st.old = true
+		return nil
+	}
+	return foreign()
+}
+
+func foreign() error { return Halted{Cause{Code: RequestUnknown, Reason: NotPermitted}} }
+
+func (st *standing) underWay() bool {
+	return !st.st.Allowed && st.st.Reason == "" && st.st.Cause == nil
+}
+
+// step returns where the journey stands.
+func (st *standing) step() Step { return next(st.st) }
+
+// endsAt returns when the page is over if nothing is pressed.
+func (s *Service) endsAt(row Row) time.Time {
+	idle, total := row.TouchedAt.Add(s.Rules.IdleFor), row.BeganAt.Add(s.Rules.TotalFor)
+	if idle.Before(total) {
+		return idle
+	}
+	return total
+}
+
+// timeOver tells whether the time of a journey that is under way is over.
+func (s *Service) timeOver(st *standing) bool {
+	return st.underWay() && !st.now.Before(s.endsAt(st.row))
+}
+
+func (s *Service) token(st *standing) string { return pressToken(st.st, st.row.ID, st.version()) }
+
+func (st *standing) version() int64 {
+	if st.pre != nil {
+		return -int64(st.pre.Try)
+	}
+	return st.row.Version
+}
+
+// repeats tells whether the press is the very one that made this version.
+func (s *Service) repeats(st *standing, b Button) bool {
+	return st.pre == nil && st.row.Version > 1 && st.row.Button == b &&
+		st.visit.Press == pressToken(st.st, st.row.ID, st.row.Version-1)
+}
+
+// gather reads what the pages of PINs and of the consent show.
+func (s *Service) gather(ctx context.Context, st *standing) error {
+	step := st.step()
+	if step == BusinessStep || step == ConsentStep {
+		if err := s.gatherLinked(ctx, st); err != nil {
+			return err
+		}
+	}
+	if step == PINStep || step == PINResultStep || step == ConsentStep {
+		return s.gatherPINs(ctx, st)
+	}
+	return nil
+}
+
+func (s *Service) gatherLinked(ctx context.Context, st *standing) error {
+	all, err := s.Store.ConsentsTo(ctx, st.row.User, st.row.Partner)
+	if err != nil {
+		return fault.Wrap(fault.Of(err), "find a user's linkages", err)
+	}
+	st.linked = slices.DeleteFunc(all, func(c Consent) bool { return c.Live(st.now) != nil })
+	return nil
+}
+
+func (s *Service) gatherPINs(ctx context.Context, st *standing) error {
+	ids := make([]corebank.AccountID, 0, len(st.st.Accounts))
+	keys := make([]login.Key, 0, len(st.st.Accounts))
+	for _, a := range st.st.Accounts {
+		ids = append(ids, a.ID)
+		keys = append(keys, pinKey(a.ID))
+	}
+	var err error
+	if st.pins, err = s.Store.PINs(ctx, ids); err != nil {
+		return fault.Wrap(fault.Of(err), "find what is kept of PINs", err)
+	}
+	counters, err := s.Store.Counters(ctx, keys...)
+	if err != nil {
+		return fault.Wrap(fault.Of(err), "count tries of PINs", err)
+	}
+	st.counters = make(map[corebank.AccountID]login.Counter, len(counters))
+	for _, c := range counters {
+		st.counters[corebank.AccountID(c.Key.Subject)] = c
+	}
+	return nil
+}
+
+func pinKey(a corebank.AccountID) login.Key {
+	return login.Key{Way: login.ByPIN, Subject: string(a)}
+}
+
+// act returns an act of this journey, to be completed by its name and outcome.
+func (st *standing) act(name audit.Name) audit.Act {
+	who := audit.Actor{Kind: audit.Unknown}
+	if st.row.User != "" {
+		who = audit.Actor{Kind: audit.Customer, ID: string(st.row.User), Company: string(st.row.Company)}
+	}
+	a := audit.Act{
+		Name: name, At: st.now, Actor: who, Outcome: audit.Done, Object: st.row.ID.String(),
+		Journey: string(st.row.Number), Partner: string(st.row.Partner),
+	}
+	if st.visit.Address.IsValid() {
+		a.Address = st.visit.Address.String()
+	}
+	return a
+}
+
+func denied(a audit.Act, reason string) audit.Act {
+	a.Outcome, a.Reason = audit.Denied, reason
+	return a
+}
+
+func failed(a audit.Act, reason string) audit.Act {
+	a.Outcome, a.Reason = audit.Failed, reason
+	return a
+}
+
+func detail(a audit.Act, pairs ...string) audit.Act {
+	d := make(map[string]string, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		d[pairs[i]] = pairs[i+1]
+	}
+	a.Detail = d
+	return a
+}
+
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+
+// record keeps a refusal that changes nothing.
+func (s *Service) record(ctx context.Context, a audit.Act) error {
+	if err := s.Store.Commit(ctx, audit.Denial{Denied: a}); err != nil {
+		return fault.Wrap(fault.Of(err), "record a refusal", err)
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package linkage
+
+import (
+	"encoding/json"
+	"time"
+
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/login"
+	"renkei.dev/internal/secret"
+)
+
+// state is everything that a journey gathered. Before the login it lives in the
+// cookie, from then on in the row; sealed in both.
+type state struct {
+	Seed  []byte // the journey's cookies and press tokens are made from it
+	Asked Asked
+
+	LoginID     string            `json:",omitempty"` // as typed, before the login
+	Host        int               // the sibling name that the next certificate is tried at
+	Certificate *takenCertificate `json:",omitempty"`
+
+	AuthAt      time.Time
+	Method      corebank.LoginMethod `json:",omitempty"`
+	UserName    string               `json:",omitempty"`
+	CompanyName string               `json:",omitempty"`
+	Role        corebank.Role        `json:",omitempty"`
+	With        []login.Sighting     `json:",omitempty"` // what the user was seen with; kept once they are let in
+	Question    *corebank.Question   `json:",omitempty"`
+	Answered    bool
+
+	LetIn     bool // authenticated, and the bank said what there is to link
+	Rights    []corebank.Right
+	Accounts  []corebank.Account
+	Chooses   bool // step 3 is shown
+	Functions []corebank.BusinessFunction
+
+	PINsAsked   bool // step 4's condition held when the user was let in
+	PINsSettled bool // 確定 or あとで登録して進む
+	MorePINs    bool // 照会用暗証番号の追加登録
+	ResultOpen  bool // a 登録 registered something and was not settled yet
+	PINFaults   []pinFault
+	Draft       *ConsentPress `json:",omitempty"`
+	Visited     []Step
+
+	LastErrors []FieldError `json:",omitempty"` // of the last press
+	LastCause  *Cause       `json:",omitempty"` // of the last press, which the same page can try again
+
+	Cause   *Cause `json:",omitempty"` // it cannot go on
+	Allowed bool
+	Reason  Reason   `json:",omitempty"`
+	Receipt *Receipt `json:",omitempty"`
+}
+
+type takenCertificate struct {
+	User    corebank.UserID
+	Facts   CertificateFacts
+	TakenAt time.Time
+}
+
+type pinFault struct {
+	Account corebank.AccountID
+	Fault   Fault
+	Left    int
+}
+
+// prelude is a journey before its login, as its cookie holds it.
+type prelude struct {
+	Row    Row
+	State  state
+	Pepper []byte // never stored: what was typed cannot be guessed from the digest of a press
+	Try    int    // presses of API連携 so far
+}
+
+const (
+	preludePrefix = "jny0_"
+	cookiePrefix  = "jny1_"
+
+	cookieKind  secret.Kind = "journey cookie"
+	tokenKind   secret.Kind = "journey press"
+	pressKind   secret.Kind = "journey press with secrets"
+	onceKind    secret.Kind = "certificate one-time secret"
+	deviceKind  secret.Kind = "device"
+	subjectKind secret.Kind = "login subject"
+)
+
+func (s *Service) sealState(id JourneyID, st state) ([]byte, error) {
+	plain, err := json.Marshal(st)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, "write a journey's state", err)
+	}
+	return s.Box.Seal(plain, "journey", s.Institution, id.String()), nil
+}
+
+func (s *Service) openState(id JourneyID, sealed []byte) (state, error) {
+	var st state
+	plain, err := s.Box.Open(sealed, "journey", s.Institution, id.String())
+	if err == nil {
+		err = json.Unmarshal(plain, &st)
+	}
+	if err != nil {
+		return state{}, fault.Wrap(fault.Internal, "read a journey's state", err)
+	}
+	return st, nil
+}
+
+func (s *Service) sealPrelude(p prelude) (secret.Value, error) {
+	plain, err := json.Marshal(p)
+	if err != nil {
+		return secret.Value{}, fault.Wrap(fault.Internal, "write a journey's cookie", err)
+	}
+	return secret.Of(preludePrefix + b64.EncodeToString(s.Box.Seal(plain, "journey cookie", s.Institution))), nil
+}
+
+// openPrelude reads what sealPrelude wrote; ok is false for anything else.
+func (s *Service) openPrelude(cookie secret.Value) (p prelude, ok bool) {
+	text, is := cutPrefix(cookie, preludePrefix)
+	if !is {
+		return prelude{}, false
+	}
+	sealed, err := b64.DecodeString(text)
+	if err != nil {
+		return prelude{}, false
+	}
+	plain, err := s.Box.Open(sealed, "journey cookie", s.Institution)
+	if err != nil || json.Unmarshal(plain, &p) != nil {
+		return prelude{}, false
+	}
+	return p, true
+}
+
+func (s *Service) sealWay(id JourneyID, r Redirect) ([]byte, error) {
+	plain, err := json.Marshal(r)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, "write the way back", err)
+	}
+	return s.Box.Seal(plain, "way back", s.Institution, id.String()), nil
+}
+
+func (s *Service) openWay(id JourneyID, sealed []byte) (*Redirect, error) {
+	var r Redirect
+	plain, err := s.Box.Open(sealed, "way back", s.Institution, id.String())
+	if err == nil {
+		err = json.Unmarshal(plain, &r)
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, "read the way back", err)
+	}
+	return &r, nil
+}
+
+func (s *Service) sealPIN(a corebank.AccountID, pin secret.Value) []byte {
+	return s.Box.Seal([]byte(pin.Reveal()), "inquiry pin", s.Institution, string(a))
+}
+
+func (s *Service) openPIN(a corebank.AccountID, sealed []byte) (corebank.InquiryPIN, error) {
+	plain, err := s.Box.Open(sealed, "inquiry pin", s.Institution, string(a))
+	if err != nil {
+		return corebank.InquiryPIN{}, fault.Wrap(fault.Internal, "open an inquiry PIN", err)
+	}
+	return corebank.InquiryPIN{Value: secret.Of(string(plain))}, nil
+}

@@ -1,0 +1,610 @@
+package linkage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"renkei.dev/internal/audit"
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/login"
+	"renkei.dev/internal/partner"
+	"renkei.dev/internal/secret"
+)
+
+const (
+	maxPassword = 256             // characters; what is longer is not sent to the bank
+	hastyFor    = 1 * time.Second // a form that is sent sooner was not typed
+	seenFor     = 400 * 24 * time.Hour
+)
+
+// door is one of the two ways to log in.
+type door struct {
+	button Button
+	key    login.Key
+	secret []secret.Value // what was typed; the same again is the same press
+	wrong  []FieldError   // what is wrong with what was typed, before anybody is asked
+	ask    func(context.Context) (corebank.User, error)
+	refuse func(left int) FieldError
+}
+
+// LogIn is API連携 of AL-120.
+func (s *Service) LogIn(ctx context.Context, v Visit, p LoginPress) (Result, error) {
+	return s.logIn(ctx, v, LoginStep, LogIn, func(st *standing) door {
+		id, ok := login.CleanID(p.LoginID)
+		st.pre.State.LoginID, st.st.LoginID = clip(p.LoginID), clip(p.LoginID)
+		d := door{
+			button: LogIn,
+			key:    s.idKey(id),
+			secret: []secret.Value{secret.Of(login.FoldID(id)), p.Password},
+			ask: func(ctx context.Context) (corebank.User, error) {
+				return s.Bank.CheckPassword(ctx, corebank.LoginID(id), p.Password)
+			},
+			refuse: func(int) FieldError {
+				return FieldError{Field: PasswordField, Fault: WrongLogin, Wide: login.Wide(p.Password.Reveal())}
+			},
+		}
+		switch {
+		case p.LoginID == "":
+			d.wrong = append(d.wrong, FieldError{Field: LoginIDField, Fault: Missing})
+		case !ok:
+			d.wrong = append(d.wrong, FieldError{Field: LoginIDField, Fault: TooLong})
+		}
+		d.wrong = append(d.wrong, wrongPassword(p.Password)...)
+		return d
+	})
+}
+
+// LogInWithCertificate is API連携 of AL-111.
+func (s *Service) LogInWithCertificate(ctx context.Context, v Visit, p CertificatePress) (Result, error) {
+	return s.logIn(ctx, v, CertificateStep, LogInCertificate, func(st *standing) door {
+		user := st.st.Certificate.User
+		return door{
+			button: LogInCertificate,
+			key:    certificateKey(user),
+			secret: []secret.Value{secret.Of(string(user)), p.Password},
+			wrong:  wrongPassword(p.Password),
+			ask: func(ctx context.Context) (corebank.User, error) {
+				if err := s.Bank.CheckPasswordOf(ctx, user, p.Password); err != nil {
+					return corebank.User{}, err
+				}
+				return s.Bank.User(ctx, user)
+			},
+			refuse: func(left int) FieldError {
+				return FieldError{Field: PasswordField, Fault: WrongPassword, Left: left, Wide: login.Wide(p.Password.Reveal())}
+			},
+		}
+	})
+}
+
+func (s *Service) idKey(id string) login.Key {
+	return login.Key{Way: login.ByID, Subject: s.keyed("login id", login.FoldID(id))}
+}
+
+func certificateKey(u corebank.UserID) login.Key {
+	return login.Key{Way: login.ByCertificate, Subject: string(u)}
+}
+
+func wrongPassword(password secret.Value) []FieldError {
+	switch n := utf8.RuneCountInString(password.Reveal()); {
+	case n == 0:
+		return []FieldError{{Field: PasswordField, Fault: Missing}}
+	case n > maxPassword:
+		return []FieldError{{Field: PasswordField, Fault: TooLong}}
+	}
+	return nil
+}
+
+// shown is what became of a press of API連携 that let nobody in.
+type shown struct {
+	Errors []FieldError
+	Cause  *Cause
+}
+
+// logIn runs a press of API連携. There is no row of the journey yet: the claim is
+// a row of the press itself.
+func (s *Service) logIn(ctx context.Context, v Visit, step Step, b Button, doorOf func(*standing) door) (Result, error) {
+	for range maxRounds {
+		st, err := s.stand(ctx, v)
+		if err != nil {
+			return Result{}, s.refuseForeign(ctx, v, b, err)
+		}
+		if st.pre == nil || st.step() != step {
+			r, _, err := s.notHere(ctx, st, b)
+			return r, err
+		}
+		d := doorOf(st)
+		press := pressOf(*st.pre, b, d.secret...)
+		if r, begun, err := s.begun(ctx, st, press); begun || err != nil {
+			return r, err
+		}
+		if s.timeOver(st) || v.Press != s.token(st) {
+			return s.refusedBefore(ctx, st, b)
+		}
+		if len(d.wrong) > 0 {
+			j, err := s.page(ctx, st)
+			j.Errors = d.wrong
+			return Result{Journey: j}, err
+		}
+		row, err := s.Store.LoginPress(ctx, press)
+		switch {
+		case err == nil && len(row.Outcome) > 0:
+			return s.sameAgain(ctx, st, row)
+		case err == nil && st.now.Before(row.Until):
+			if err := s.awaitLogin(ctx, row); err != nil {
+				return Result{}, err
+			}
+			continue
+		case err != nil && !errors.Is(err, fault.NotFound):
+			return Result{}, fault.Wrap(fault.Of(err), "find a press", err)
+		}
+		claimed, tickets, r, err := s.claimLogin(ctx, st, d, press)
+		if isConflict(err) {
+			continue
+		}
+		if err != nil || r != nil {
+			if r == nil {
+				r = &Result{}
+			}
+			return *r, err
+		}
+		answer := s.askLogin(ctx, st, d)
+		result, err := s.settleLogin(ctx, st, d, claimed, tickets[d.key], answer)
+		if isConflict(err) {
+			continue
+		}
+		return result, err
+	}
+	return Result{}, fault.New(fault.Unavailable, "too many presses at once of one login")
+}
+
+// refusedBefore answers a press before the login that is stale or too late.
+func (s *Service) refusedBefore(ctx context.Context, st *standing, b Button) (Result, error) {
+	why := "stale"
+	if s.timeOver(st) {
+		why = "expired"
+	}
+	if err := s.record(ctx, denied(detail(st.act(PressRefused), "button", string(b), "step", string(st.step())), why)); err != nil {
+		return Result{}, err
+	}
+	j, err := s.page(ctx, st)
+	return Result{Journey: j, Stale: why == "stale"}, err
+}
+
+// begun answers a press whose journey has begun already: who repeats the very
+// press that began it goes on there, anybody else holds a cookie that is dead.
+func (s *Service) begun(ctx context.Context, st *standing, press secret.Digest) (Result, bool, error) {
+	row, staged, consent, err := s.Store.Journey(ctx, st.row.ID)
+	if errors.Is(err, fault.NotFound) {
+		return Result{}, false, nil
+	}
+	if err != nil {
+		return Result{}, false, fault.Wrap(fault.Of(err), "find a journey", err)
+	}
+	if row.Version != 1 || !row.Press.Equal(press) {
+		return Result{}, true, s.refuseForeign(ctx, st.visit, row.Button, foreign())
+	}
+	now := &standing{now: st.now, visit: st.visit, row: row, staged: staged, consent: consent, partner: st.partner}
+	if now.st, err = s.openState(row.ID, row.Sealed); err != nil {
+		return Result{}, true, err
+	}
+	r, err := s.result(ctx, now)
+	return r, true, err
+}
+
+// claimLogin takes the press and its try. A result is returned where nobody is
+// to be asked: no try is left, or the address pressed too often.
+func (s *Service) claimLogin(ctx context.Context, st *standing, d door, press secret.Digest) (LoginPressRow, map[login.Key]login.Ticket, *Result, error) {
+	limit := s.Rules.Login.Password.Limit()
+	counted, tickets, err := s.take(ctx, st.now, []login.Key{d.key}, limit)
+	if err != nil {
+		return LoginPressRow{}, nil, nil, err
+	}
+	if len(tickets) == 0 {
+		r, err := s.loginStopped(ctx, st, d)
+		return LoginPressRow{}, nil, &r, err
+	}
+	row := LoginPressRow{Press: press, Nonce: s.NextID(), Until: st.now.Add(s.Rules.BankFor + leaseSlack)}
+	err = s.Store.Commit(ctx, LoginClaimed{
+		Row: row, Now: st.now, Counters: counted, Rate: s.rate(st),
+		Done: detail(st.act(LoginTried), "button", string(d.button)),
+	})
+	if _, exceeded := errors.AsType[login.RateExceeded](err); exceeded {
+		if err := s.record(ctx, denied(st.act(LoginDone), "rate_limited")); err != nil {
+			return row, nil, nil, err
+		}
+		j, err := s.page(ctx, st)
+		j.Errors = []FieldError{{Field: WholePage, Fault: TooMany}}
+		return row, nil, &Result{Journey: j}, err
+	}
+	return row, tickets, nil, err
+}
+
+func (s *Service) rate(st *standing) *login.Rate {
+	if s.Rules.Login.PerMinute == 0 || !st.visit.Address.IsValid() {
+		return nil
+	}
+	return &login.Rate{
+		Subject: s.keyed("address", st.visit.Address.Unmap().String()),
+		Minute:  st.now.Truncate(time.Minute), Limit: s.Rules.Login.PerMinute,
+	}
+}
+
+// loginStopped answers a press while the login is stopped: no password is
+// checked, and the page says when it may be tried again.
+func (s *Service) loginStopped(ctx context.Context, st *standing, d door) (Result, error) {
+	counters, err := s.Store.Counters(ctx, d.key)
+	if err != nil {
+		return Result{}, fault.Wrap(fault.Of(err), "count tries", err)
+	}
+	if err := s.record(ctx, denied(detail(st.act(LoginDone), "button", string(d.button)), "stopped")); err != nil {
+		return Result{}, err
+	}
+	until, _ := counters[0].Stopped(st.now, s.Rules.Login.Password.Limit())
+	j, err := s.page(ctx, st)
+	return Result{Journey: ended(j, stoppedUntil(until))}, err
+}
+
+func stoppedUntil(until time.Time) Cause {
+	return Cause{Code: UseStopped, Reason: UserLocked, Stopped: LoginStopped, Until: until, CanLeave: true}
+}
+
+// bankLogin is what the bank said to a press of API連携.
+type bankLogin struct {
+	user      corebank.User
+	err       error // of the password itself
+	after     error // of what is asked once the password was right
+	verdict   login.Verdict
+	with      []login.Sighting
+	question  *corebank.Question
+	noAnswers bool
+	stopped   bool // the additional question is stopped
+	holdings
+}
+
+// holdings are what the bank and we know of what a user could link.
+type holdings struct {
+	rights   []corebank.Right
+	accounts []corebank.Account
+	pins     []StoredPIN
+}
+
+// askLogin asks the bank for the password, and if it is right for what the next
+// page needs.
+func (s *Service) askLogin(ctx context.Context, st *standing, d door) bankLogin {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Rules.BankFor)
+	defer cancel()
+	var a bankLogin
+	if a.user, a.err = d.ask(ctx); a.err != nil {
+		return a
+	}
+	if s.standingOf(a.user) != nil {
+		return a
+	}
+	if a.after = s.weigh(ctx, st, d, &a); a.after == nil && a.verdict.Asks {
+		a.after = s.pickQuestion(ctx, &a)
+	} else if a.after == nil {
+		a.holdings, a.after = s.askHoldings(ctx, a.user.ID)
+	}
+	return a
+}
+
+func (s *Service) askHoldings(ctx context.Context, user corebank.UserID) (h holdings, err error) {
+	if h.rights, err = s.Bank.Rights(ctx, user); err != nil {
+		return h, err
+	}
+	if h.accounts, err = s.Bank.Accounts(ctx, user); err != nil {
+		return h, err
+	}
+	ids := make([]corebank.AccountID, 0, len(h.accounts))
+	for _, a := range h.accounts {
+		ids = append(ids, a.ID)
+	}
+	h.pins, err = s.Store.PINs(ctx, ids)
+	return h, err
+}
+
+// weigh gathers the facts of the login and decides whether to ask a question.
+func (s *Service) weigh(ctx context.Context, st *standing, d door, a *bankLogin) error {
+	device := st.visit.Device.Token
+	if device.IsEmpty() {
+		device = deviceToken(st.st)
+	}
+	a.with = []login.Sighting{
+		{Trait: login.Device, Value: s.keyed("device", device.Reveal()), LastAt: st.now},
+		{Trait: login.Network, Value: s.keyed("network", login.NetworkOf(st.visit.Address)), LastAt: st.now},
+		{Trait: login.Partner, Value: string(st.row.Partner), LastAt: st.now},
+		{Trait: login.Hour, Value: login.HourOf(st.now), LastAt: st.now},
+	}
+	if !s.Rules.SteppedUp {
+		return nil
+	}
+	seen, err := s.Store.Sightings(ctx, a.user.ID)
+	if err != nil {
+		return err
+	}
+	counters, err := s.Store.Counters(ctx, d.key, answerKey(a.user.ID))
+	if err != nil {
+		return err
+	}
+	facts := login.FactsOf(seen, a.with)
+	facts.Flagged = a.user.Flagged
+	facts.Hasty = st.now.Sub(st.row.TouchedAt) < hastyFor
+	facts.RecentFailures = max(0, counters[0].Taken-1)
+	a.verdict = s.Rules.Login.Risk.Judge(facts)
+	_, a.stopped = counters[1].Stopped(st.now, s.answerLimit())
+	return nil
+}
+
+// pickQuestion chooses one of the user's own questions. It stays the same for
+// the whole journey, so that nobody can draw an easier one.
+func (s *Service) pickQuestion(ctx context.Context, a *bankLogin) error {
+	questions, err := s.Bank.Questions(ctx, a.user.ID)
+	if err != nil {
+		return err
+	}
+	if len(questions) == 0 {
+		a.noAnswers = true
+		return nil
+	}
+	a.question = &questions[pick(len(questions))]
+	return nil
+}
+
+// settleLogin decides what a press of API連携 came to and commits it.
+func (s *Service) settleLogin(ctx context.Context, st *standing, d door, row LoginPressRow, ticket login.Ticket, a bankLogin) (Result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitFor)
+	defer cancel()
+	limit := s.Rules.Login.Password.Limit()
+	fate, coreLeft := login.FateOf(a.err)
+	fates := []settled{{ticket, fate, coreLeft}}
+	for range maxRounds {
+		counted, err := s.resettle(ctx, fates, limit)
+		if err != nil {
+			return Result{}, err
+		}
+		change, out, after, err := s.decideLogin(ctx, st, d, row, fates[0], a, counted)
+		if err != nil {
+			return Result{}, err
+		}
+		err = s.Store.Commit(ctx, change)
+		if err == nil && after != nil {
+			return s.result(ctx, after)
+		}
+		if err == nil {
+			return s.notIn(ctx, st, out)
+		}
+		if !isConflict(err) {
+			return Result{}, fault.Wrap(fault.Of(err), "commit a login", err)
+		}
+		now, e := s.Store.LoginPress(ctx, row.Press)
+		if e != nil {
+			return Result{}, fault.Wrap(fault.Of(e), "find a press", e)
+		}
+		if now.Nonce != row.Nonce || len(now.Outcome) > 0 {
+			return Result{}, err
+		}
+		if _, _, _, e := s.Store.Journey(ctx, st.row.ID); e == nil {
+			return Result{}, err
+		}
+	}
+	return Result{}, fault.New(fault.Unavailable, "counters keep moving")
+}
+
+// decideLogin returns the change of a press of API連携, and either what is shown
+// or the journey that it begins.
+func (s *Service) decideLogin(ctx context.Context, st *standing, d door, row LoginPressRow, try settled, a bankLogin, counted []login.Counted) (LoginSettled, shown, *standing, error) {
+	c := LoginSettled{Row: row, Counters: counted}
+	done := detail(st.act(LoginDone), "button", string(d.button))
+	var out shown
+	switch {
+	case a.err == nil && a.after == nil:
+		after, seen, act, err := s.letIn(st, d, row, a)
+		if err != nil {
+			return c, out, nil, err
+		}
+		c.Begins, c.Seen, c.Done = &after.row, seen, act
+		c.Row.Outcome = []byte("{}")
+		return c, out, after, nil
+	case a.err == nil: // the password was right, but the bank went silent after it
+		cause, why := bankCause(a.after)
+		out.Cause, c.Done = &cause, failed(done, why)
+	case try.fate == login.Wrong, try.fate == login.Locked, errors.Is(a.err, fault.NotFound):
+		out, c.Done = s.wrongLogin(st, d, try, counted, done)
+	default:
+		cause, why := bankCause(a.err)
+		out.Cause, c.Done = &cause, failed(done, why)
+	}
+	var err error
+	if c.Row.Outcome, err = json.Marshal(out); err != nil {
+		return c, out, nil, fault.Wrap(fault.Internal, "write what a press came to", err)
+	}
+	return c, out, nil, nil
+}
+
+// wrongLogin says that what was typed is wrong: with the same words for every
+// cause at the ID door, and how many tries are left to a certificate's holder.
+// The try that stops the login says so at once.
+func (s *Service) wrongLogin(st *standing, d door, try settled, counted []login.Counted, done audit.Act) (shown, audit.Act) {
+	why := "wrong_login"
+	if try.fate == login.Locked {
+		why = "locked_by_bank"
+	}
+	done = denied(done, why)
+	limit := s.Rules.Login.Password.Limit()
+	counter := login.New(d.key)
+	for _, c := range counted {
+		counter = c.To
+	}
+	if until, stopped := counter.Stopped(st.now, limit); stopped {
+		cause := stoppedUntil(until)
+		return shown{Cause: &cause}, done
+	}
+	left := counter.Left(st.now, limit)
+	if try.coreLeft >= 0 {
+		left = min(left, try.coreLeft)
+	}
+	if try.fate == login.Locked && d.button == LogInCertificate {
+		cause := Cause{Code: UseStopped, Reason: UserLocked, Stopped: LoginStopped, Unlock: Branch, CanLeave: true}
+		return shown{Cause: &cause}, done
+	}
+	return shown{Errors: []FieldError{d.refuse(left)}}, done
+}
+
+// notIn returns the page for a press that let nobody in: the next one carries
+// another cookie, so that trying the same again is another press.
+func (s *Service) notIn(ctx context.Context, st *standing, out shown) (Result, error) {
+	st.pre.Try++
+	st.pre.State.LastErrors = out.Errors
+	st.pre.Row.TouchedAt = st.now
+	st.row, st.st = st.pre.Row, st.pre.State
+	r, err := s.preludeResult(ctx, st)
+	if err == nil && out.Cause != nil {
+		r.Journey = ended(r.Journey, *out.Cause)
+	}
+	return r, err
+}
+
+// sameAgain shows what a press came to, to whoever sends the same again.
+func (s *Service) sameAgain(ctx context.Context, st *standing, row LoginPressRow) (Result, error) {
+	var out shown
+	if err := json.Unmarshal(row.Outcome, &out); err != nil {
+		return Result{}, fault.Wrap(fault.Internal, "read what a press came to", err)
+	}
+	return s.notIn(ctx, st, out)
+}
+
+func (s *Service) awaitLogin(ctx context.Context, held LoginPressRow) error {
+	return s.await(ctx, func() (bool, error) {
+		row, err := s.Store.LoginPress(ctx, held.Press)
+		if err != nil {
+			return false, fault.Wrap(fault.Of(err), "find a press", err)
+		}
+		return len(row.Outcome) > 0 || row.Nonce != held.Nonce || !s.now().Before(row.Until), nil
+	})
+}
+
+// letIn returns the journey of a user whose password is right, at whatever page
+// is theirs: the question, the first of the pages after it, or the page that
+// says why they cannot link.
+func (s *Service) letIn(st *standing, d door, press LoginPressRow, a bankLogin) (*standing, *login.Seen, audit.Act, error) {
+	after := *st
+	after.pre = nil
+	t := &after.st
+	t.LoginID, t.LastErrors, t.LastCause = "", nil, nil
+	t.AuthAt, t.Method = st.now, corebank.PasswordLogin
+	if d.button == LogInCertificate {
+		t.Method = corebank.CertificateLogin
+	}
+	t.UserName, t.CompanyName, t.Role, t.With = a.user.Name, a.user.Company.Name, a.user.Role, a.with
+	t.Visited = []Step{LoginStep}
+	after.row.User, after.row.Company = a.user.ID, a.user.Company.ID
+	after.row.Version, after.row.Button, after.row.Press = 1, d.button, press.Press
+	after.row.TouchedAt = st.now
+
+	var seen *login.Seen
+	act := detail(after.act(LoginDone), "button", string(d.button))
+	switch cause := s.standingOf(a.user); {
+	case cause != nil:
+		t.Cause = cause
+		act = denied(act, string(cause.Reason)+standingWord(cause))
+	case a.verdict.Asks && (a.noAnswers || a.question == nil):
+		t.Cause = &Cause{Code: SetUpMissing, Reason: NotSetUp, Standing: corebank.AnswersMissing, Unlock: Customer, CanLeave: true}
+		act = denied(act, "answers_missing")
+	case a.verdict.Asks && a.stopped:
+		t.Cause = answersStopped(a.user.Role)
+		act = denied(act, "answers_stopped")
+	case a.verdict.Asks:
+		t.Question = a.question
+	default:
+		*t = s.enter(*t, a.user.ID, after.partner, a.holdings)
+		if t.Cause != nil {
+			act = denied(act, string(t.Cause.Reason))
+		}
+		seen = s.seen(&after)
+	}
+	act.Detail["score"] = strconv.Itoa(a.verdict.Score)
+	for _, p := range a.verdict.Because {
+		act.Detail["risk_"+p.Fact] = strconv.Itoa(p.Weight)
+	}
+	act.Detail["asks"] = strconv.FormatBool(a.verdict.Asks)
+	after.row.Step = after.step()
+	var err error
+	after.row.Sealed, err = s.sealState(after.row.ID, *t)
+	return &after, seen, act, err
+}
+
+// seen is what becomes usual for a user who was let in.
+func (s *Service) seen(st *standing) *login.Seen {
+	return &login.Seen{User: st.row.User, With: st.st.With, Oldest: st.now.Add(-seenFor)}
+}
+
+// standingOf says why a user whose password is right cannot link; nil if they
+// can.
+func (s *Service) standingOf(u corebank.User) *Cause {
+	switch u.Standing {
+	case corebank.Stopped:
+		return &Cause{Code: UseStopped, Reason: UserLocked, Stopped: UserStopped, Unlock: unlocker(u.Role), CanLeave: true}
+	case corebank.NotSetUp, corebank.MustChange, corebank.AnswersMissing:
+		return &Cause{Code: SetUpMissing, Reason: NotSetUp, Standing: u.Standing, Unlock: Customer, CanLeave: true}
+	case corebank.ContractEnded:
+		return &Cause{Code: ContractOver, Reason: ContractEnded, CanLeave: true}
+	}
+	// Master and administrators always may (rule 11).
+	if u.Role == corebank.GeneralUser && (!u.MayLink || s.Rules.GeneralMayNot) {
+		return &Cause{Code: NoPermission, Reason: NotPermitted, Unlock: Administrator, CanLeave: true}
+	}
+	return nil
+}
+
+func standingWord(c *Cause) string {
+	if c.Standing != "" {
+		return ":" + string(c.Standing)
+	}
+	return ""
+}
+
+// unlocker is who lifts a stop of a user of that role (domain.md §5.4).
+func unlocker(r corebank.Role) Unlocker {
+	switch r {
+	case corebank.MasterUser:
+		return Branch
+	case corebank.AdminUser:
+		return MasterOnly
+	}
+	return Administrator
+}
+
+// keyed names something by what nobody can read back from the database.
+func (s *Service) keyed(what, value string) string {
+	mac := secret.MAC(s.Key, subjectKind, s.Institution+"\x00"+what, secret.Of(value))
+	return b64.EncodeToString(mac[:18])
+}
+
+// clip keeps what was typed as an id short enough for a cookie.
+func clip(id string) string {
+	r := []rune(id)
+	return string(r[:min(len(r), 64)])
+}
+
+// enter is the moment when a user has proved who they are: what there is to
+// link is known, and with it which pages this journey has.
+func (s *Service) enter(st state, user corebank.UserID, p partner.Partner, h holdings) state {
+	st.LetIn, st.Rights = true, h.rights
+	st.Accounts = slices.DeleteFunc(slices.Clone(h.accounts), func(a corebank.Account) bool { return a.Closed })
+	if len(st.Accounts) == 0 {
+		st.Cause = &Cause{Code: NoAccount, Reason: NothingToLink, Unlock: Administrator, CanLeave: true}
+		return st
+	}
+	for _, a := range st.Accounts {
+		if pin, ok := s.pinOf(h.pins, user, a.ID); !ok || pin.State == Rejected {
+			st.PINsAsked = true
+		}
+	}
+	return s.offer(st, p)
+}

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/linkage"
+)
+
+const pinColumns = `account_id, user_id, user_name, company_id, state, pin, version, consent_id, changed_at`
+
+// PINs returns what is kept of the accounts, of all users.
+func (in *Institution) PINs(ctx context.Context, accounts []corebank.AccountID) ([]linkage.StoredPIN, error) {
+	if len(accounts) == 0 {
+		return nil, nil
+	}
+	args := []any{in.id}
+	wanted := make([]string, len(accounts))
+	for i, a := range accounts {
+		args = append(args, string(a))
+		wanted[i] = "$" + strconv.Itoa(len(args))
+	}
+	rs, err := in.read.Query(ctx, `SELECT `+pinColumns+` FROM inquiry_pins
+		WHERE institution = $1 AND account_id IN (`+strings.Join(wanted, ", ")+`) ORDER BY account_id, user_id`, args...)
+	return collect(rs, err, "find inquiry PINs", scanPIN)
+}
+
+// PendingPINs returns up to limit PINs that are to be checked, the oldest first.
+func (in *Institution) PendingPINs(ctx context.Context, limit int) ([]linkage.StoredPIN, error) {
+	rs, err := in.read.Query(ctx, `SELECT `+pinColumns+` FROM inquiry_pins
+		WHERE institution = $1 AND state = 'pending' ORDER BY changed_at LIMIT $2`, in.id, limit)
+	return collect(rs, err, "find inquiry PINs to be checked", scanPIN)
+}
+
+func scanPIN(r row) (linkage.StoredPIN, error) {
+	var p linkage.StoredPIN
+	var account, user, company, state, consent string
+	var at int64
+	err := r.Scan(&account, &user, &p.Name, &company, &state, &p.Sealed, &p.Version, &consent, &at)
+	p.Account, p.User, p.Company = corebank.AccountID(account), corebank.UserID(user), corebank.CompanyID(company)
+	p.State, p.Consent, p.At = linkage.PINState(state), linkage.ConsentID(consent), fromMicros(at)
+	return p, err
+}
+
+func (in *Institution) applyPINJudged(ctx context.Context, t tx, c linkage.PINJudged) error {
+	err := t.Must(ctx, `UPDATE inquiry_pins SET state = $4, changed_at = $5
+		WHERE institution = $1 AND account_id = $2 AND user_id = $3 AND version = $6 AND state = $7`,
+		in.id, string(c.PIN.Account), string(c.PIN.User), string(c.To), micros(c.Done.At), c.PIN.Version, string(c.PIN.State))
+	if err != nil {
+		return err
+	}
+	return in.applyCounted(ctx, t, c.Counters)
+}
+
+func (in *Institution) applyPINsSeeded(ctx context.Context, t tx, c linkage.PINsSeeded) error {
+	for _, p := range c.PINs {
+		err := t.Do(ctx, `INSERT INTO inquiry_pins (institution, `+pinColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			ON CONFLICT (institution, account_id, user_id) DO UPDATE SET user_name = excluded.user_name,
+				company_id = excluded.company_id, state = excluded.state, pin = excluded.pin, version = excluded.version,
+				consent_id = excluded.consent_id, changed_at = excluded.changed_at`,
+			in.id, string(p.Account), string(p.User), p.Name, string(p.Company), string(p.State), p.Sealed, p.Version,
+			string(p.Consent), micros(p.At))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TakePINSlot takes a slot that nobody holds at now, or takes the holder's own
+// again; false when another holds it.
+func (in *Institution) TakePINSlot(ctx context.Context, s linkage.PINSlot, now time.Time) (bool, error) {
+	err := in.write(ctx, func(ctx context.Context, t tx) error {
+		return t.Must(ctx, `INSERT INTO pin_slots (institution, account_id, number, holder, until) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (institution, account_id, number) DO UPDATE SET holder = excluded.holder, until = excluded.until
+			WHERE pin_slots.holder = excluded.holder OR pin_slots.until <= $6`,
+			in.id, string(s.Account), s.Number, s.Holder, micros(s.Until), micros(now))
+	})
+	if errors.Is(err, fault.Conflict) {
+		return false, nil
+	}
+	return err == nil, failed(err, "take a slot for an inquiry PIN")
+}
+
+// DropPINSlot gives a slot back.
+func (in *Institution) DropPINSlot(ctx context.Context, s linkage.PINSlot) error {
+	return failed(in.write(ctx, func(ctx context.Context, t tx) error {
+		return t.Do(ctx, `DELETE FROM pin_slots WHERE institution = $1 AND account_id = $2 AND number = $3 AND holder = $4`,
+			in.id, string(s.Account), s.Number, s.Holder)
+	}), "give back a slot for an inquiry PIN")
+}

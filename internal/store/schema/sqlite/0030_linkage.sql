@@ -1,0 +1,153 @@
+-- +goose Up
+
+-- journeys holds each journey from its login on. Before it, a journey is a
+-- sealed cookie and nothing else.
+CREATE TABLE journeys (
+	institution  TEXT    NOT NULL,
+	id           INTEGER NOT NULL,
+	number       TEXT    NOT NULL, -- お問い合わせ番号
+	partner_id   TEXT    NOT NULL,
+	client_id    TEXT    NOT NULL,
+	user_id      TEXT    NOT NULL, -- empty: left before the login
+	company_id   TEXT    NOT NULL,
+	step         TEXT    NOT NULL,
+	version      INTEGER NOT NULL, -- counts transitions
+	button       TEXT    NOT NULL, -- that made this version
+	press        BLOB    NOT NULL, -- digest of the press that began the row
+	claim        INTEGER NOT NULL, -- the press that asks the bank now; 0: none
+	claim_button TEXT    NOT NULL,
+	claim_until  INTEGER NOT NULL,
+	began_at     INTEGER NOT NULL,
+	touched_at   INTEGER NOT NULL,
+	ended_at     INTEGER NOT NULL,
+	consent_id   TEXT    NOT NULL,
+	sealed       BLOB    NOT NULL, -- everything that was gathered
+	way          BLOB    NOT NULL, -- the way back, sealed; empty: none
+	way_until    INTEGER NOT NULL,
+	PRIMARY KEY (institution, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX journeys_number ON journeys (institution, number);
+
+-- journey_pins holds the inquiry PINs that a journey staged (登録済み＊).
+CREATE TABLE journey_pins (
+	institution TEXT    NOT NULL,
+	journey     INTEGER NOT NULL,
+	account_id  TEXT    NOT NULL,
+	state       TEXT    NOT NULL CHECK (state IN ('registered', 'pending')),
+	pin         BLOB    NOT NULL, -- sealed with institution and account
+	version     INTEGER NOT NULL,
+	staged_at   INTEGER NOT NULL,
+	PRIMARY KEY (institution, journey, account_id)
+) STRICT, WITHOUT ROWID;
+
+-- inquiry_pins holds the inquiry PINs in force, by account and by the user who
+-- registered them.
+CREATE TABLE inquiry_pins (
+	institution TEXT    NOT NULL,
+	account_id  TEXT    NOT NULL,
+	user_id     TEXT    NOT NULL,
+	user_name   TEXT    NOT NULL,
+	company_id  TEXT    NOT NULL,
+	state       TEXT    NOT NULL CHECK (state IN ('registered', 'pending', 'rejected')),
+	pin         BLOB    NOT NULL, -- sealed with institution and account
+	version     INTEGER NOT NULL,
+	consent_id  TEXT    NOT NULL, -- with which it came into force; empty: by the bank
+	changed_at  INTEGER NOT NULL,
+	PRIMARY KEY (institution, account_id, user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX inquiry_pins_pending ON inquiry_pins (institution, changed_at) WHERE state = 'pending';
+
+-- pin_slots says which node may have a call with an account's PIN at the core.
+CREATE TABLE pin_slots (
+	institution TEXT    NOT NULL,
+	account_id  TEXT    NOT NULL,
+	number      INTEGER NOT NULL,
+	holder      INTEGER NOT NULL,
+	until       INTEGER NOT NULL,
+	PRIMARY KEY (institution, account_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- consents holds what customers allowed. Rows are never deleted.
+CREATE TABLE consents (
+	institution  TEXT    NOT NULL,
+	id           TEXT    NOT NULL,
+	user_id      TEXT    NOT NULL,
+	company_id   TEXT    NOT NULL,
+	partner_id   TEXT    NOT NULL,
+	client_id    TEXT    NOT NULL,
+	state        TEXT    NOT NULL CHECK (state IN ('issued', 'active', 'suspended', 'ended')),
+	end_reason   TEXT    NOT NULL,
+	functions    TEXT    NOT NULL, -- JSON array
+	accounts     TEXT    NOT NULL, -- JSON array
+	history_days INTEGER NOT NULL,
+	given_at     INTEGER NOT NULL,
+	ends_at      INTEGER NOT NULL, -- the first instant after the last day
+	ended_at     INTEGER NOT NULL,
+	replaces     TEXT    NOT NULL, -- ends when this one's code is redeemed
+	terms        TEXT    NOT NULL,
+	journey      TEXT    NOT NULL, -- お問い合わせ番号
+	PRIMARY KEY (institution, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX consents_user ON consents (institution, user_id, partner_id);
+CREATE INDEX consents_open ON consents (institution, state, given_at) WHERE state <> 'ended';
+
+-- login_presses holds each press of API連携 by the digest of what was sent.
+CREATE TABLE login_presses (
+	institution TEXT    NOT NULL,
+	press       BLOB    NOT NULL,
+	nonce       INTEGER NOT NULL,
+	until       INTEGER NOT NULL, -- end of the claim's lease
+	outcome     BLOB    NOT NULL, -- empty: the bank is still asked
+	PRIMARY KEY (institution, press)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX login_presses_until ON login_presses (institution, until);
+
+-- certificate_hops remembers the one-time secrets that journeys took.
+CREATE TABLE certificate_hops (
+	institution TEXT    NOT NULL,
+	secret      BLOB    NOT NULL, -- digest
+	journey     INTEGER NOT NULL,
+	until       INTEGER NOT NULL,
+	PRIMARY KEY (institution, secret)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX certificate_hops_until ON certificate_hops (institution, until);
+
+-- login_counters counts tries since the last right secret.
+CREATE TABLE login_counters (
+	institution   TEXT    NOT NULL,
+	way           TEXT    NOT NULL CHECK (way IN ('id', 'certificate', 'answer', 'pin')),
+	subject       TEXT    NOT NULL,
+	version       INTEGER NOT NULL,
+	taken         INTEGER NOT NULL,
+	wrong         INTEGER NOT NULL,
+	cap           INTEGER NOT NULL, -- -1: the core did not say
+	stops         INTEGER NOT NULL,
+	stopped_until INTEGER NOT NULL,
+	PRIMARY KEY (institution, way, subject)
+) STRICT, WITHOUT ROWID;
+
+-- login_rates counts the presses of an address in one minute.
+CREATE TABLE login_rates (
+	institution TEXT    NOT NULL,
+	subject     TEXT    NOT NULL, -- the address, keyed
+	minute      INTEGER NOT NULL,
+	taken       INTEGER NOT NULL,
+	PRIMARY KEY (institution, subject, minute)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX login_rates_minute ON login_rates (institution, minute);
+
+-- login_sightings is what each user was seen with.
+CREATE TABLE login_sightings (
+	institution TEXT    NOT NULL,
+	user_id     TEXT    NOT NULL,
+	trait       TEXT    NOT NULL CHECK (trait IN ('device', 'network', 'partner', 'hour')),
+	value       TEXT    NOT NULL,
+	last_at     INTEGER NOT NULL,
+	PRIMARY KEY (institution, user_id, trait, value)
+) STRICT, WITHOUT ROWID;
