@@ -67,4 +67,5 @@ const (
 	BadRequest         AuthorizeCause = "bad_request"         // AL-940
 	PartnerOutOfAction AuthorizeCause = "partner_stopped"     // AL-941
 	BeyondRegistration AuthorizeCause = "beyond_registration" // AL-942
+	NotPossibleNow     AuthorizeCause = "not_possible_now"    // AL-950
 )

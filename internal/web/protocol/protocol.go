@@ -1,13 +1,16 @@
 // Package protocol is the HTTP edge of the authorization server: it reads
-// requests within limits, hands them to the engine, and writes answers, headers
-// and one log line.
+// requests within limits, hands them to the engine, and writes answers and
+// headers.
 //
 // It decides nothing: rules are in package oauth, pages in the packages that app
-// puts in by Start and ErrorPage. Routes stand at the top of this file.
+// puts in by Start and ErrorPage, and the request log is the site's. Start with
+// the routes below; a file per endpoint follows.
 package protocol
 
 import (
+	"crypto/x509"
 	"log/slog"
+	"net"
 	"net/http"
 
 	"renkei.dev/internal/oauth"
@@ -18,18 +21,76 @@ type Options struct {
 	Engine *oauth.Engine
 	// Start hands an authorization that began over to the screens.
 	Start func(http.ResponseWriter, *http.Request, oauth.Interaction)
-	// ErrorPage shows why none began; a Redirect in it is offered as a button,
-	// and taken at once unless PageFirst or nil.
+	// ErrorPage shows why none began. A Redirect in the failure is offered as a
+	// button there; where the partner may be told at once, no page is asked for.
 	ErrorPage func(http.ResponseWriter, *http.Request, *oauth.AuthorizeFailure)
+	// Began returns the handle of a journey that this browser began with the same
+	// request before; nil or empty for none.
+	Began func(*http.Request) oauth.Handle
 	// Address returns the client's network address; nil: that of the connection.
 	Address func(*http.Request) string
-	Log     *slog.Logger
+	// Certificates returns the client's certificate chain at the mutual-TLS
+	// origin, leaf first; nil: that of our own TLS.
+	Certificates func(*http.Request) []*x509.Certificate
+	Log          *slog.Logger
+}
+
+// edge is one origin of an issuer.
+type edge struct {
+	Options
+	mutualTLS bool
 }
 
 // Handler serves the issuer's own origin: everything except what asks for a
 // certificate. It answers 404 for paths that are not its own.
-func Handler(o Options) http.Handler { return http.NotFoundHandler() }
+func Handler(o Options) http.Handler {
+	e := edge{Options: o}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+string(oauth.AuthorizeEndpoint), e.authorize)
+	mux.HandleFunc("POST "+string(oauth.AuthorizeEndpoint), e.authorize)
+	mux.HandleFunc("GET /.well-known/oauth-authorization-server", e.metadata) // RFC 8414 §3
+	mux.HandleFunc("GET /.well-known/openid-configuration", e.metadata)       // OpenID Discovery §4
+	mux.HandleFunc("GET "+string(oauth.KeySetEndpoint), e.keySet)
+	e.shared(mux)
+	return mux
+}
 
 // MutualTLSHandler serves the aliases of RFC 8705 §5 at the mutual-TLS origin,
-// whose listener asks for certificates (tls.RequestClientCert) and verifies none.
-func MutualTLSHandler(o Options) http.Handler { return http.NotFoundHandler() }
+// whose listener asks for certificates (tls.RequestClientCert) and verifies none:
+// the engine judges them, so that a refusal has words.
+func MutualTLSHandler(o Options) http.Handler {
+	e := edge{Options: o, mutualTLS: true}
+	mux := http.NewServeMux()
+	e.shared(mux)
+	return mux
+}
+
+// shared are the endpoints that stand at both origins.
+func (e edge) shared(mux *http.ServeMux) {
+	mux.HandleFunc("POST "+string(oauth.PAREndpoint), e.push)
+	mux.HandleFunc("POST "+string(oauth.TokenEndpoint), e.token)
+	mux.HandleFunc("POST "+string(oauth.RevokeEndpoint), e.revoke)
+}
+
+func (e edge) address(r *http.Request) string {
+	if e.Address != nil {
+		return e.Address(r)
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+func (e edge) certificates(r *http.Request) []*x509.Certificate {
+	switch {
+	case !e.mutualTLS:
+		return nil
+	case e.Certificates != nil:
+		return e.Certificates(r)
+	case r.TLS != nil:
+		return r.TLS.PeerCertificates
+	}
+	return nil
+}
