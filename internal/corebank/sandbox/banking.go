@@ -1,0 +1,167 @@
+package sandbox
+
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/width"
+
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/secret"
+)
+
+// CheckPassword checks a login id of the ID way with its password.
+func (b *Bank) CheckPassword(ctx context.Context, id corebank.LoginID, password secret.Value) (corebank.User, error) {
+	s, ok := b.byLogin[id]
+	if !ok || s.Method != corebank.PasswordLogin {
+		if err := b.wait(ctx, nil, false); err != nil {
+			return corebank.User{}, err
+		}
+		b.calls.count("CheckPassword")
+		if err := b.waste(ctx, password); err != nil {
+			return corebank.User{}, err
+		}
+		return corebank.User{}, corebank.WrongSecret{Remaining: -1}
+	}
+	if err := b.wait(ctx, s.company, false); err != nil {
+		return corebank.User{}, err
+	}
+	b.calls.count("CheckPassword")
+	if err := b.check(ctx, passwords, string(s.ID), secret.Of(s.Password), password); err != nil {
+		return corebank.User{}, err
+	}
+	return s.User, nil
+}
+
+// UserOf returns the user that a certificate belongs to: the one whose login id
+// is the common name, in the company that is its organization.
+func (b *Bank) UserOf(ctx context.Context, c corebank.Certificate) (corebank.User, error) {
+	var login, organization string
+	for _, rdn := range strings.Split(c.Subject, ",") {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(rdn), "="); strings.ToUpper(name) {
+		case "CN":
+			login = value
+		case "O":
+			organization = value
+		}
+	}
+	s, ok := b.byLogin[corebank.LoginID(login)]
+	if !ok || s.Method != corebank.CertificateLogin || (organization != "" && organization != s.company.Name) {
+		return corebank.User{}, fault.New(fault.NotFound, "find the user of certificate %s", c.Serial)
+	}
+	if err := b.wait(ctx, s.company, false); err != nil {
+		return corebank.User{}, err
+	}
+	return s.User, nil
+}
+
+// CheckPasswordOf checks the password of a user known by certificate.
+func (b *Bank) CheckPasswordOf(ctx context.Context, user corebank.UserID, password secret.Value) error {
+	s, err := b.seatOf(user)
+	if err != nil {
+		return err
+	}
+	if err := b.wait(ctx, s.company, false); err != nil {
+		return err
+	}
+	b.calls.count("CheckPasswordOf")
+	return b.check(ctx, passwords, string(user), secret.Of(s.Password), password)
+}
+
+// Questions returns the user's registered questions.
+func (b *Bank) Questions(ctx context.Context, user corebank.UserID) ([]corebank.Question, error) {
+	s, err := b.seatOf(user)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.wait(ctx, s.company, false); err != nil {
+		return nil, err
+	}
+	var all []corebank.Question
+	for _, q := range s.Questions {
+		all = append(all, q.Question)
+	}
+	return all, nil
+}
+
+// CheckAnswer checks the answer to one of the user's questions.
+func (b *Bank) CheckAnswer(ctx context.Context, user corebank.UserID, question corebank.QuestionID, answer secret.Value) error {
+	s, err := b.seatOf(user)
+	if err != nil {
+		return err
+	}
+	if err := b.wait(ctx, s.company, false); err != nil {
+		return err
+	}
+	for _, q := range s.Questions {
+		if q.ID == question {
+			b.calls.count("CheckAnswer")
+			return b.check(ctx, answers, string(user)+" "+string(question), foldAnswer(secret.Of(q.Answer)), foldAnswer(answer))
+		}
+	}
+	return fault.New(fault.NotFound, "find question %s of user %s", question, user)
+}
+
+// foldAnswer takes out what people type one way today and another tomorrow:
+// width, kana, case and spaces.
+func foldAnswer(v secret.Value) secret.Value {
+	folded := strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ' || r == '\u3000' || r == '\t':
+			return -1
+		case r >= 'ァ' && r <= 'ヶ':
+			return r - 'ァ' + 'ぁ'
+		}
+		return r
+	}, norm.NFKC.String(width.Widen.String(v.Reveal())))
+	return secret.Of(strings.ToLower(folded))
+}
+
+// User returns a user.
+func (b *Bank) User(ctx context.Context, user corebank.UserID) (corebank.User, error) {
+	s, err := b.seatOf(user)
+	if err != nil {
+		return corebank.User{}, err
+	}
+	if err := b.wait(ctx, s.company, false); err != nil {
+		return corebank.User{}, err
+	}
+	return s.User, nil
+}
+
+// Accounts returns the accounts of the user's company.
+func (b *Bank) Accounts(ctx context.Context, user corebank.UserID) ([]corebank.Account, error) {
+	s, err := b.seatOf(user)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.wait(ctx, s.company, true); err != nil {
+		return nil, err
+	}
+	all := make([]corebank.Account, 0, len(s.company.Accounts))
+	for _, a := range s.company.Accounts {
+		all = append(all, a.Account)
+	}
+	return all, nil
+}
+
+// Rights returns what the user may do with each business function.
+func (b *Bank) Rights(ctx context.Context, user corebank.UserID) ([]corebank.Right, error) {
+	s, err := b.seatOf(user)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.wait(ctx, s.company, true); err != nil {
+		return nil, err
+	}
+	if s.Member.Rights != nil {
+		return append([]corebank.Right(nil), s.Member.Rights...), nil
+	}
+	var all []corebank.Right
+	for _, f := range corebank.Functions {
+		all = append(all, corebank.Right{Function: f, Permitted: true})
+	}
+	return all, nil
+}

@@ -1,0 +1,133 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/secret"
+)
+
+// CheckPIN checks an account's inquiry PIN.
+func (b *Bank) CheckPIN(ctx context.Context, account corebank.AccountID, pin corebank.InquiryPIN) error {
+	_, err := b.unlock(ctx, "CheckPIN", account, pin)
+	return err
+}
+
+// unlock is the door to every inquiry: the bank is open, the account is there,
+// and the PIN is right.
+func (b *Bank) unlock(ctx context.Context, call string, account corebank.AccountID, pin corebank.InquiryPIN) (*vault, error) {
+	v, ok := b.accounts[account]
+	if !ok {
+		return nil, fault.New(fault.NotFound, "find account %s", account)
+	}
+	if err := b.wait(ctx, v.company, true); err != nil {
+		return nil, err
+	}
+	if v.Closed {
+		return nil, corebank.AccountClosed{}
+	}
+	if call == "CheckPIN" && v.company.Habit.PINsClose {
+		return nil, corebank.Closed{OpensAt: b.nextMorning(), Reason: "暗証番号の確認は日中に行います"}
+	}
+	b.calls.count(call)
+	// A PIN that was right is known again by its MAC: inquiries repeat it.
+	typed := secret.MAC(b.key, "right pin", string(account), pin.Value)
+	if known, ok := b.right.Load(account); ok && known.(secret.Digest).Equal(typed) {
+		return v, nil
+	}
+	if err := b.check(ctx, pins, string(account), secret.Of(v.PIN), pin.Value); err != nil {
+		b.right.Delete(account) // wrong ones count again before a right one is believed from memory
+		return nil, err
+	}
+	b.right.Store(account, typed)
+	return v, nil
+}
+
+// Balance returns an account's balances.
+func (b *Bank) Balance(ctx context.Context, account corebank.AccountID, pin corebank.InquiryPIN) (corebank.Balance, error) {
+	v, err := b.unlock(ctx, "Balance", account, pin)
+	if err != nil {
+		return corebank.Balance{}, err
+	}
+	now := b.now()
+	y, m, d := now.In(corebank.Japan).Date()
+	l := b.ledgerOf(v)
+	current := l.balanceOn(corebank.DateOf(now))
+	return corebank.Balance{
+		Current: current, Withdrawable: current, At: now.UTC(),
+		PreviousDay:      l.balanceOn(corebank.DateOf(time.Date(y, m, d-1, 0, 0, 0, 0, corebank.Japan))),
+		PreviousMonthEnd: l.balanceOn(corebank.DateOf(time.Date(y, m, 0, 0, 0, 0, 0, corebank.Japan))),
+	}, nil
+}
+
+// Transactions returns a page of an account's entries.
+func (b *Bank) Transactions(ctx context.Context, account corebank.AccountID, pin corebank.InquiryPIN, q corebank.EntryQuery) (corebank.EntryPage, error) {
+	return b.page(ctx, "Transactions", account, pin, q, func(corebank.Entry) bool { return true })
+}
+
+// Deposits returns a page of an account's received transfers.
+func (b *Bank) Deposits(ctx context.Context, account corebank.AccountID, pin corebank.InquiryPIN, q corebank.EntryQuery) (corebank.EntryPage, error) {
+	return b.page(ctx, "Deposits", account, pin, q, func(e corebank.Entry) bool { return e.Remitter != "" })
+}
+
+func (b *Bank) page(ctx context.Context, call string, account corebank.AccountID, pin corebank.InquiryPIN, q corebank.EntryQuery, wanted func(corebank.Entry) bool) (corebank.EntryPage, error) {
+	now := b.now()
+	oldest, newest := corebank.DateOf(now.AddDate(-keptYears, 0, 0)), corebank.DateOf(now)
+	if q.From > q.To || q.Limit < 1 || q.Limit > 500 {
+		return corebank.EntryPage{}, fault.New(fault.Invalid, "ask for entries from %s to %s, %d at once", q.From, q.To, q.Limit)
+	}
+	if q.From < oldest || q.To > newest {
+		return corebank.EntryPage{}, corebank.PeriodOutOfRange{Oldest: oldest, Newest: newest}
+	}
+	scope := strings.Join([]string{call, string(account), string(q.From), string(q.To)}, " ")
+	skip, err := b.cursor(scope, q.After)
+	if err != nil {
+		return corebank.EntryPage{}, err
+	}
+	v, err := b.unlock(ctx, call, account, pin)
+	if err != nil {
+		return corebank.EntryPage{}, err
+	}
+	page := corebank.EntryPage{Oldest: oldest}
+	seen := 0
+	for _, e := range b.ledgerOf(v).upTo(q.To) {
+		if e.PostingDate < q.From || !wanted(e) {
+			continue
+		}
+		if seen++; seen <= skip {
+			continue
+		}
+		if len(page.Entries) == q.Limit {
+			page.Next = b.newCursor(scope, skip+q.Limit)
+			break
+		}
+		page.Entries = append(page.Entries, e)
+	}
+	return page, nil
+}
+
+// A cursor says how many entries of its own query came before, with a MAC: one
+// of another account, period or bank is refused. Entries are only ever added
+// after all others, so that a count stays right.
+func (b *Bank) newCursor(scope string, skip int) string {
+	n := strconv.Itoa(skip)
+	sum := secret.MAC(b.key, "cursor", scope, secret.Of(n))
+	return n + "." + base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+func (b *Bank) cursor(scope, text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, _, _ := strings.Cut(text, ".")
+	skip, err := strconv.Atoi(n)
+	if err != nil || skip < 0 || !secret.Of(b.newCursor(scope, skip)).Equal(secret.Of(text)) {
+		return 0, fault.New(fault.Invalid, "read a cursor")
+	}
+	return skip, nil
+}

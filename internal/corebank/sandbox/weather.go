@@ -1,0 +1,115 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"renkei.dev/internal/corebank"
+)
+
+// weather is how the whole bank behaves now, beside each company's Habit.
+type weather struct {
+	mu     sync.Mutex
+	closed time.Time // closed until then
+	reason string
+	down   bool
+}
+
+// CloseUntil closes the bank until t for a reason, in Japanese; a time that has
+// passed opens it.
+func (b *Bank) CloseUntil(t time.Time, reason string) {
+	b.weather.mu.Lock()
+	defer b.weather.mu.Unlock()
+	b.weather.closed, b.weather.reason = t, reason
+}
+
+// SetDown makes the bank not answer, or answer again.
+func (b *Bank) SetDown(down bool) {
+	b.weather.mu.Lock()
+	defer b.weather.mu.Unlock()
+	b.weather.down = down
+}
+
+// Hours says whether the bank is open.
+func (b *Bank) Hours(context.Context) (corebank.Hours, error) {
+	b.weather.mu.Lock()
+	defer b.weather.mu.Unlock()
+	if b.weather.down {
+		return corebank.Hours{}, corebank.Unavailable{Unchecked: true, Cause: errOffline}
+	}
+	if b.now().Before(b.weather.closed) {
+		return corebank.Hours{OpensAt: b.weather.closed, Reason: b.weather.reason}, nil
+	}
+	return corebank.Hours{Open: true}, nil
+}
+
+var errOffline = errors.New("the sandbox bank is switched off")
+
+// wait stands before every answer: it takes the company's time and refuses
+// where the bank or the company's habit says so. core tells that the answer is
+// the core's, not internet banking's.
+func (b *Bank) wait(ctx context.Context, c *Company, core bool) error {
+	hours, err := b.Hours(ctx)
+	if err != nil {
+		return err
+	}
+	if !hours.Open {
+		return corebank.Closed{OpensAt: hours.OpensAt, Reason: hours.Reason}
+	}
+	if c == nil {
+		return nil
+	}
+	if c.Habit.Delay > 0 {
+		t := time.NewTimer(c.Habit.Delay)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return corebank.Unavailable{Unchecked: true, Cause: ctx.Err()}
+		}
+	}
+	switch {
+	case c.Habit.Closed:
+		return corebank.Closed{OpensAt: b.nextMorning(), Reason: "夜間のため"}
+	case c.Habit.Down && core:
+		return corebank.Unavailable{Unchecked: true, Cause: errOffline}
+	}
+	return nil
+}
+
+// nextMorning is the coming seven o'clock in Japan.
+func (b *Bank) nextMorning() time.Time {
+	now := b.now().In(corebank.Japan)
+	y, m, d := now.Date()
+	morning := time.Date(y, m, d, 7, 0, 0, 0, corebank.Japan)
+	if !now.Before(morning) {
+		morning = morning.AddDate(0, 0, 1)
+	}
+	return morning.UTC()
+}
+
+// calls counts how often each secret was really checked.
+type calls struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *calls) count(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = map[string]int{}
+	}
+	c.n[what]++
+}
+
+// Calls returns how often the bank was asked since it was opened, by method
+// name: tests see by it that a press asked once.
+func (b *Bank) Calls() map[string]int {
+	b.calls.mu.Lock()
+	defer b.calls.mu.Unlock()
+	return maps.Clone(b.calls.n)
+}
