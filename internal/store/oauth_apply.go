@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/linkage"
 	"renkei.dev/internal/oauth"
 )
 
@@ -97,7 +98,7 @@ func (in *Institution) applyCodeRedeemed(ctx context.Context, t tx, c oauth.Code
 		return err
 	}
 	if c.Replaces != "" {
-		if err := in.endConsent(ctx, t, c.Replaces, "replaced", c.At); err != nil {
+		if err := in.endConsent(ctx, t, c.Replaces, linkage.EndedByRenewal, c.At); err != nil {
 			return err
 		}
 	}
@@ -128,18 +129,22 @@ func (in *Institution) addAccessToken(ctx context.Context, t tx, a oauth.NewAcce
 		a.Scope, functionsJSON(a.Functions), a.Audience, micros(a.AuthTime), micros(a.ExpiresAt))
 }
 
-// endConsent ends a consent, and with it all its tokens; one that has ended stays
-// as it ended.
-func (in *Institution) endConsent(ctx context.Context, t tx, id, reason string, at time.Time) error {
-	return t.Do(ctx, `UPDATE consents SET state = 'ended', end_reason = $3, ended_at = $4 WHERE institution = $1 AND id = $2 AND state <> 'ended'`,
-		in.id, id, reason, micros(at))
+// endConsent ends a consent, and with it all its tokens and the PINs that only it
+// needs; one that has ended stays as it ended.
+func (in *Institution) endConsent(ctx context.Context, t tx, id string, why linkage.EndReason, at time.Time) error {
+	err := t.Do(ctx, `UPDATE consents SET state = 'ended', end_reason = $3, ended_at = $4 WHERE institution = $1 AND id = $2 AND state <> 'ended'`,
+		in.id, id, string(why), micros(at))
+	if err != nil {
+		return err
+	}
+	return in.dropUnneededPINs(ctx, t, linkage.ConsentID(id), at)
 }
 
 func (in *Institution) applyCodeReused(ctx context.Context, t tx, c oauth.CodeReused) error {
 	if err := in.remember(ctx, t, c.Seen); err != nil {
 		return err
 	}
-	return in.endConsent(ctx, t, c.Consent, "code_reused", c.At)
+	return in.endConsent(ctx, t, c.Consent, linkage.EndedByReuse, c.At)
 }
 
 // applyTokenRefreshed adds the token only beside a refresh token and a consent
@@ -176,7 +181,7 @@ func (in *Institution) applyGrantRevoked(ctx context.Context, t tx, c oauth.Gran
 	if err := in.remember(ctx, t, c.Seen); err != nil {
 		return err
 	}
-	return in.endConsent(ctx, t, c.Consent, "partner", c.At)
+	return in.endConsent(ctx, t, c.Consent, linkage.EndedByPartner, c.At)
 }
 
 func (in *Institution) applyClientRegistered(ctx context.Context, t tx, c oauth.ClientRegistered) error {

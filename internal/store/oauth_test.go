@@ -1,0 +1,515 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"renkei.dev/internal/audit"
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/oauth"
+	"renkei.dev/internal/oauth/oauthtest"
+	"renkei.dev/internal/store"
+)
+
+// protocolWorld is an engine over a database, and one client of a partner.
+type protocolWorld struct {
+	*oauthtest.World
+	t      testing.TB
+	in     *store.Institution
+	client *oauthtest.Software
+}
+
+var consentNumber atomic.Int64
+
+func newProtocol(t testing.TB, db *store.DB, changes map[string]any) *protocolWorld {
+	t.Helper()
+	in := db.Institution("demo")
+	w := &protocolWorld{World: oauthtest.New(t, in, nil), t: t, in: in}
+	w.client = w.Register(t, "cl_kaikei", changes)
+	return w
+}
+
+// call is a client's request with a right assertion and, for its tokens, proof.
+func (w *protocolWorld) call(s *oauthtest.Software, e oauth.Endpoint, form url.Values) oauth.Call {
+	w.t.Helper()
+	if !form.Has("client_assertion") {
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", s.Assertion(nil))
+	}
+	f, err := oauth.ParseForm(form.Encode())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := oauth.Call{Endpoint: e, Form: f, Address: "192.0.2.1"}
+	if e == oauth.TokenEndpoint {
+		c.Proofs = []string{s.Proof("POST", oauthtest.IssuerURL+string(e), w.Engine.Nonce(), "", nil)}
+	}
+	return c
+}
+
+func asking(s *oauthtest.Software) url.Values {
+	return url.Values{
+		"response_type": {"code"}, "redirect_uri": {oauthtest.RedirectURI}, "scope": {"openid account.balance account.transactions"},
+		"state": {"a state"}, "nonce": {"n-1"}, "code_challenge": {s.Challenge()}, "code_challenge_method": {"S256"},
+	}
+}
+
+func (w *protocolWorld) push(s *oauthtest.Software, form url.Values) string {
+	w.t.Helper()
+	p, err := w.Engine.Push(w.t.Context(), w.call(s, oauth.PAREndpoint, form))
+	if err != nil {
+		w.t.Fatalf("push: %v", err)
+	}
+	return p.RequestURI.Reveal()
+}
+
+func (w *protocolWorld) begin(s *oauthtest.Software, requestURI string) (oauth.Interaction, error) {
+	f, err := oauth.ParseForm(url.Values{"client_id": {string(s.ID)}, "request_uri": {requestURI}}.Encode())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.Engine.Begin(w.t.Context(), oauth.AuthorizeRequest{Form: f})
+}
+
+// consent keeps a customer's consent as the journey does, and returns its id.
+func (w *protocolWorld) consent(s *oauthtest.Software) string {
+	w.t.Helper()
+	id := fmt.Sprintf("cns_%d", consentNumber.Add(1))
+	err := w.in.Write(w.t.Context(), func(ctx context.Context, t store.Tx) error {
+		return t.Must(ctx, `INSERT INTO consents (institution, id, user_id, company_id, partner_id, client_id, state, end_reason,
+			functions, accounts, history_days, given_at, ends_at, ended_at, replaces, terms, journey)
+			VALUES ($1, $2, 'usr_hanako', 'cmp_mihon', $3, $4, 'issued', '', '["balance","transactions"]', '["001-1-2000002"]', 180, $5, $6, 0, '', '', '')`,
+			"demo", id, string(oauthtest.PartnerID), string(s.ID), w.Now().UnixMicro(), w.Now().Add(90*24*time.Hour).UnixMicro())
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
+
+func (w *protocolWorld) approval(s *oauthtest.Software) oauth.Approval {
+	return oauth.Approval{
+		Subject: "usr_hanako", Company: "cmp_mihon", AuthTime: w.Now(), ACR: "urn:demo:password", AMR: []string{"pwd"}, Consent: w.consent(s),
+		Extent: oauth.Extent{Functions: []corebank.BusinessFunction{"balance", "transactions"}, HistoryDays: 180},
+	}
+}
+
+// code takes a request to its code.
+func (w *protocolWorld) code(s *oauthtest.Software, form url.Values) (code string, consent string) {
+	w.t.Helper()
+	i, err := w.begin(s, w.push(s, form))
+	if err != nil {
+		w.t.Fatalf("begin: %v", err)
+	}
+	a := w.approval(s)
+	back, change, err := w.Engine.Approve(w.t.Context(), i.Handle, a)
+	if err != nil {
+		w.t.Fatalf("approve: %v", err)
+	}
+	if err := w.in.Commit(w.t.Context(), change); err != nil {
+		w.t.Fatalf("commit: %v", err)
+	}
+	return parameter(w.t, back, "code"), a.Consent
+}
+
+func parameter(t testing.TB, back oauth.Redirect, name string) string {
+	t.Helper()
+	u, err := url.Parse(back.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Query().Get(name)
+}
+
+func (w *protocolWorld) redeeming(s *oauthtest.Software, code string) url.Values {
+	return url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {oauthtest.RedirectURI}, "code_verifier": {s.Verifier},
+	}
+}
+
+func (w *protocolWorld) redeem(s *oauthtest.Software, code string) (oauth.Tokens, error) {
+	return w.Engine.Token(w.t.Context(), w.call(s, oauth.TokenEndpoint, w.redeeming(s, code)))
+}
+
+func (w *protocolWorld) refresh(s *oauthtest.Software, token string) (oauth.Tokens, error) {
+	return w.Engine.Token(w.t.Context(), w.call(s, oauth.TokenEndpoint, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}))
+}
+
+const balances = oauthtest.APIURL + "/open-api/v1/accounts/x/balance"
+
+func (w *protocolWorld) open(s *oauthtest.Software, token string) (oauth.Access, error) {
+	return w.Engine.Access(w.t.Context(), w.opening(s, token))
+}
+
+func (w *protocolWorld) opening(s *oauthtest.Software, token string) oauth.AccessRequest {
+	return oauth.AccessRequest{
+		Authorization: []string{"DPoP " + token}, Proofs: []string{s.Proof("GET", balances, w.Engine.ResourceNonce(), token, nil)},
+		Method: "GET", Target: balances, Audience: oauthtest.APIURL, Functions: []corebank.BusinessFunction{"balance"},
+	}
+}
+
+func wantFailure(t testing.TB, err error, code oauth.Code) {
+	t.Helper()
+	f, ok := errors.AsType[*oauth.Failure](err)
+	if !ok || f.Code != code {
+		t.Errorf("got %v, want %s", err, code)
+	}
+}
+
+func TestAPartnerGoesFromItsRequestToTheAccountAndBack(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		code, consent := w.code(w.client, asking(w.client))
+		got, err := w.redeem(w.client, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Type != "DPoP" || got.Scope != "openid account.balance account.transactions" || got.IDToken.IsEmpty() || got.Refresh.IsEmpty() || got.ExpiresIn != 15*time.Minute {
+			t.Errorf("answered %+v", got)
+		}
+		a, err := w.open(w.client, got.Access.Reveal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Consent != consent || a.User != "usr_hanako" || a.Company != "cmp_mihon" || len(a.Extent.Accounts) != 1 {
+			t.Errorf("opened %+v", a)
+		}
+		again, err := w.refresh(w.client, got.Refresh.Reveal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !again.Refresh.Equal(got.Refresh) || again.Access.Equal(got.Access) {
+			t.Error("a refresh gives a new access token and keeps its own (FAPI 2.0)")
+		}
+		if _, err := w.open(w.client, again.Access.Reveal()); err != nil {
+			t.Errorf("the new token: %v", err)
+		}
+		if err := w.Engine.Revoke(t.Context(), w.call(w.client, oauth.RevokeEndpoint, url.Values{"token": {got.Refresh.Reveal()}})); err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.open(w.client, again.Access.Reveal())
+		wantFailure(t, err, oauth.InvalidToken)
+		_, err = w.refresh(w.client, got.Refresh.Reveal())
+		wantFailure(t, err, oauth.InvalidGrant)
+	})
+}
+
+func TestOfManyRedemptionsOfOneCodeOneSucceedsAndTheRestEndIt(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		code, _ := w.code(w.client, asking(w.client))
+		calls := make([]oauth.Call, 32)
+		for i := range calls {
+			calls[i] = w.call(w.client, oauth.TokenEndpoint, w.redeeming(w.client, code))
+		}
+		answers, errs := inParallel(calls, func(c oauth.Call) (oauth.Tokens, error) { return w.Engine.Token(t.Context(), c) })
+		if len(answers) != 1 {
+			t.Fatalf("%d of 32 redemptions succeeded", len(answers))
+		}
+		for _, err := range errs {
+			wantFailure(t, err, oauth.InvalidGrant)
+		}
+		_, err := w.open(w.client, answers[0].Access.Reveal())
+		wantFailure(t, err, oauth.InvalidToken)
+		_, err = w.refresh(w.client, answers[0].Refresh.Reveal())
+		wantFailure(t, err, oauth.InvalidGrant)
+	})
+}
+
+// inParallel runs f over all inputs at once.
+func inParallel[In, Out any](all []In, f func(In) (Out, error)) (done []Out, errs []error) {
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	start := make(chan struct{})
+	for _, in := range all {
+		wait.Go(func() {
+			<-start
+			out, err := f(in)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, err)
+			} else {
+				done = append(done, out)
+			}
+		})
+	}
+	close(start)
+	wait.Wait()
+	return done, errs
+}
+
+func TestACodeThatComesBackEndsWhatItGave(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		code, consent := w.code(w.client, asking(w.client))
+		got, err := w.redeem(w.client, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the error is the same each time
+			_, err = w.redeem(w.client, code)
+			wantFailure(t, err, oauth.InvalidGrant)
+		}
+		_, err = w.open(w.client, got.Access.Reveal())
+		wantFailure(t, err, oauth.InvalidToken)
+		var state, reason string
+		if err := w.in.Row(t.Context(), `SELECT state, end_reason FROM consents WHERE institution = $1 AND id = $2`, []any{"demo", consent}, &state, &reason); err != nil || state != "ended" || reason != "code_reused" {
+			t.Errorf("the consent is %s %s, %v", state, reason, err)
+		}
+	})
+}
+
+func TestARepeatedRequestIsAReplayAndNoReuseOfTheCode(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		code, _ := w.code(w.client, asking(w.client))
+		first := w.call(w.client, oauth.TokenEndpoint, w.redeeming(w.client, code))
+		got, err := w.Engine.Token(t.Context(), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.Engine.Token(t.Context(), first) // what an eavesdropper can do
+		wantFailure(t, err, oauth.InvalidClient)
+		if _, err := w.open(w.client, got.Access.Reveal()); err != nil {
+			t.Errorf("a replayed request ended the tokens: %v", err)
+		}
+	})
+}
+
+func TestWhatFailsLeavesTheCodeForItsOwner(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		other := w.Register(t, "cl_other", nil)
+		form := asking(w.client)
+		form.Set("dpop_jkt", thumbprintOf(t, w.client))
+		code, _ := w.code(w.client, form)
+		for _, c := range []struct {
+			name string
+			want oauth.Code
+			call func() oauth.Call
+		}{
+			{"another client", oauth.InvalidGrant, func() oauth.Call {
+				return w.call(other, oauth.TokenEndpoint, w.redeeming(w.client, code))
+			}},
+			{"no verifier", oauth.InvalidGrant, func() oauth.Call {
+				f := w.redeeming(w.client, code)
+				f.Del("code_verifier")
+				return w.call(w.client, oauth.TokenEndpoint, f)
+			}},
+			{"a wrong verifier", oauth.InvalidGrant, func() oauth.Call {
+				f := w.redeeming(w.client, code)
+				f.Set("code_verifier", strings.Repeat("a", 43))
+				return w.call(w.client, oauth.TokenEndpoint, f)
+			}},
+			{"another redirect_uri", oauth.InvalidGrant, func() oauth.Call {
+				f := w.redeeming(w.client, code)
+				f.Set("redirect_uri", oauthtest.RedirectURI+"&x=1")
+				return w.call(w.client, oauth.TokenEndpoint, f)
+			}},
+			{"another DPoP key than dpop_jkt", oauth.InvalidGrant, func() oauth.Call {
+				return w.call(w.client.WithProver(t), oauth.TokenEndpoint, w.redeeming(w.client, code))
+			}},
+			{"no proof", oauth.InvalidDPoPProof, func() oauth.Call {
+				c := w.call(w.client, oauth.TokenEndpoint, w.redeeming(w.client, code))
+				c.Proofs = nil
+				return c
+			}},
+			{"a proof without nonce", oauth.UseDPoPNonce, func() oauth.Call {
+				c := w.call(w.client, oauth.TokenEndpoint, w.redeeming(w.client, code))
+				c.Proofs = []string{w.client.Proof("POST", oauthtest.IssuerURL+"/token", "", "", nil)}
+				return c
+			}},
+			{"a wrong assertion", oauth.InvalidClient, func() oauth.Call {
+				f := w.redeeming(w.client, code)
+				f.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+				f.Set("client_assertion", w.client.Assertion(oauthtest.Claims{"aud": "https://evil.example"}))
+				return w.call(w.client, oauth.TokenEndpoint, f)
+			}},
+		} {
+			_, err := w.Engine.Token(t.Context(), c.call())
+			if f, ok := errors.AsType[*oauth.Failure](err); !ok || f.Code != c.want {
+				t.Errorf("%s: %v, want %s", c.name, err, c.want)
+			}
+		}
+		got, err := w.redeem(w.client, code)
+		if err != nil {
+			t.Fatalf("the code is gone for its owner: %v", err)
+		}
+		_, err = w.Engine.Token(t.Context(), w.call(other, oauth.TokenEndpoint, w.redeeming(w.client, code)))
+		wantFailure(t, err, oauth.InvalidGrant)
+		if _, err := w.open(w.client, got.Access.Reveal()); err != nil {
+			t.Errorf("another client's attempt ended the tokens: %v", err)
+		}
+	})
+}
+
+func thumbprintOf(t testing.TB, s *oauthtest.Software) string {
+	t.Helper()
+	p, err := s.Thumbprint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestOfManyCompletionsOfOneRequestOneSucceeds(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		uri := w.push(w.client, asking(w.client))
+		handles := make([]oauth.Handle, 32)
+		for n := range handles { // opening spends nothing
+			i, err := w.begin(w.client, uri)
+			if err != nil {
+				t.Fatal(err)
+			}
+			handles[n] = i.Handle
+		}
+		done, errs := inParallel(handles, func(h oauth.Handle) (oauth.Redirect, error) {
+			back, change, err := w.Engine.Approve(t.Context(), h, w.approval(w.client))
+			if err != nil {
+				return back, err
+			}
+			return back, w.in.Commit(t.Context(), change)
+		})
+		if len(done) != 1 {
+			t.Fatalf("%d of 32 journeys completed one request", len(done))
+		}
+		for _, err := range errs {
+			if fault.Of(err) != fault.Conflict {
+				t.Errorf("a loser got %v", err)
+			}
+		}
+		_, err := w.begin(w.client, uri)
+		if f, ok := errors.AsType[*oauth.AuthorizeFailure](err); !ok || f.Page != oauth.BadRequest || f.Redirect != nil {
+			t.Errorf("a spent request opened: %v", err)
+		}
+	})
+}
+
+func TestAProofOpensOnce(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		code, _ := w.code(w.client, asking(w.client))
+		got, err := w.redeem(w.client, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := w.opening(w.client, got.Access.Reveal())
+		many := make([]oauth.AccessRequest, 32)
+		for i := range many {
+			many[i] = one
+		}
+		done, errs := inParallel(many, func(r oauth.AccessRequest) (oauth.Access, error) { return w.Engine.Access(t.Context(), r) })
+		if len(done) != 1 {
+			t.Fatalf("one proof opened %d times", len(done))
+		}
+		for _, err := range errs {
+			wantFailure(t, err, oauth.InvalidDPoPProof)
+		}
+	})
+}
+
+func TestAnAssertionIsTakenOnceOnEveryNode(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		second := oauthtest.New(t, w.in, nil) // another node: nothing in memory
+		form := url.Values{"grant_type": {"client_credentials"}, "scope": {"partner"}}
+		c := w.call(w.client, oauth.TokenEndpoint, form)
+		if _, err := w.Engine.Token(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		c.Proofs = []string{w.client.Proof("POST", oauthtest.IssuerURL+"/token", w.Engine.Nonce(), "", nil)}
+		_, err := second.Engine.Token(t.Context(), c)
+		wantFailure(t, err, oauth.InvalidClient)
+	})
+}
+
+// brokenStore fails every Commit with what a database says that is not there.
+type brokenStore struct {
+	oauth.Store
+	broken atomic.Bool
+}
+
+func (b *brokenStore) Commit(ctx context.Context, changes ...audit.Change) error {
+	if b.broken.Load() {
+		return fault.New(fault.Unavailable, "the disk is gone")
+	}
+	return b.Store.Commit(ctx, changes...)
+}
+
+func TestAStoreThatFailsIsNoReplayAndTheRetryWorks(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		in := db.Institution("demo")
+		broken := &brokenStore{Store: in}
+		w := &protocolWorld{World: oauthtest.New(t, broken, nil), t: t, in: in}
+		w.client = w.Register(t, "cl_kaikei", nil)
+		code, _ := w.code(w.client, asking(w.client))
+		broken.broken.Store(true)
+		_, err := w.redeem(w.client, code)
+		if fault.Of(err) != fault.Unavailable {
+			t.Errorf("a failing store: %v", err)
+		}
+		if _, isFailure := errors.AsType[*oauth.Failure](err); isFailure {
+			t.Errorf("a failing store was told as %v", err)
+		}
+		broken.broken.Store(false)
+		if _, err := w.redeem(w.client, code); err != nil {
+			t.Errorf("the retry: %v", err)
+		}
+	})
+}
+
+func TestEveryKindOfValueIsRefusedAsEveryOther(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		uri := w.push(w.client, asking(w.client.Again()))
+		spare, _ := w.code(w.client, asking(w.client.Again()))
+		code, _ := w.code(w.client, asking(w.client))
+		got, err := w.redeem(w.client, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := map[string]string{
+			"request_uri": uri, "code": spare, "access token": got.Access.Reveal(), "refresh token": got.Refresh.Reveal(),
+			"ID token": got.IDToken.Reveal(), "assertion": w.client.Assertion(nil),
+		}
+		prefixes := []string{"", "rac_", "rat_", "rrt_", "urn:ietf:params:oauth:request_uri:"}
+		for kind, value := range values {
+			for _, p := range prefixes {
+				v := value
+				if p != "" { // the same bytes under another prefix
+					v = p + value[strings.LastIndexAny(value, "_:")+1:]
+				}
+				if v != values["code"] {
+					if _, err := w.redeem(w.client, v); err == nil {
+						t.Errorf("%s as a code: %q", kind, v)
+					}
+				}
+				if v != values["refresh token"] {
+					if _, err := w.refresh(w.client, v); err == nil {
+						t.Errorf("%s as a refresh token: %q", kind, v)
+					}
+				}
+				if v != values["access token"] {
+					if _, err := w.open(w.client, v); err == nil {
+						t.Errorf("%s as an access token: %q", kind, v)
+					}
+				}
+				if v != values["request_uri"] {
+					if _, err := w.begin(w.client, v); err == nil {
+						t.Errorf("%s as a request_uri: %q", kind, v)
+					}
+				}
+			}
+		}
+	})
+}
