@@ -79,3 +79,11 @@ func grouped(n int64) string {
 	}
 	return head + digits
 }
+
+// List writes several things in one sentence: 甲、乙 · a, b.
+func (w Words) List(things []string) string {
+	if w.InJapanese() {
+		return strings.Join(things, "、")
+	}
+	return strings.Join(things, ", ")
+}

@@ -33,6 +33,10 @@ func checkDigit(digits []byte) byte {
 	return '0' + c
 }
 
+// NewInquiryNumber returns a number for a page that has no journey to stand in,
+// so that a clerk can find its line in the log.
+func NewInquiryNumber() InquiryNumber { return newInquiryNumber() }
+
 func newInquiryNumber() InquiryNumber {
 	digits := make([]byte, 0, 12)
 	for range 11 {

@@ -7,7 +7,8 @@ import (
 	"renkei.dev/internal/secret"
 )
 
-const hostPrefix = "__Host-"
+// HostPrefix makes browsers hold a cookie to this very host, over TLS.
+const HostPrefix = "__Host-"
 
 // Cookie is a cookie of one of our origins: Secure, HttpOnly, of this very host
 // alone, and not sent with a foreign page's forms or pictures. Lax rather than
@@ -27,7 +28,7 @@ func (c Cookie) Clear(w http.ResponseWriter) { http.SetCookie(w, c.with("", -1))
 
 // Of returns what the browser brought; empty: nothing.
 func (c Cookie) Of(r *http.Request) secret.Value {
-	brought, err := r.Cookie(hostPrefix + c.Name)
+	brought, err := r.Cookie(HostPrefix + c.Name)
 	if err != nil {
 		return secret.Value{}
 	}
@@ -35,6 +36,6 @@ func (c Cookie) Of(r *http.Request) secret.Value {
 }
 
 func (c Cookie) with(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{Name: hostPrefix + c.Name, Value: value, Path: "/", MaxAge: maxAge,
+	return &http.Cookie{Name: HostPrefix + c.Name, Value: value, Path: "/", MaxAge: maxAge,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }

@@ -3,6 +3,7 @@ package look
 import (
 	"net/http"
 	"net/url"
+	"time"
 
 	"renkei.dev/internal/i18n"
 	"renkei.dev/internal/secret"
@@ -61,11 +62,18 @@ type Remaining struct {
 	Press      string
 }
 
+// Left says in words how long that is.
+func (r Remaining) Left(w i18n.Words) string {
+	if r.Seconds < 60 {
+		return w.T("layout.less_than_minute")
+	}
+	return w.T("layout.minutes", "n", (r.Seconds+30)/60)
+}
+
 // Leave is 中止して連携先へ戻る.
 type Leave struct {
 	Action string
 	Press  string
-	Label  string
 }
 
 // Problem is one line of the error summary.
@@ -96,6 +104,14 @@ type Field struct {
 	Words        i18n.Words
 }
 
+// Fact is a name and what it is.
+type Fact struct {
+	Name  string
+	Value string
+	Lines []string // beside or instead of Value
+	Link  string   // an address that Value leads to
+}
+
 // Describers returns the ids of what describes the field, for aria-describedby.
 func (f Field) Describers() string {
 	s := ""
@@ -111,7 +127,7 @@ func (f Field) Describers() string {
 	return s
 }
 
-var languageCookie = web.Cookie{Name: "lang", Life: 365 * 24 * 3600 * 1e9}
+var languageCookie = web.Cookie{Name: "lang", Life: 365 * 24 * time.Hour}
 
 // Language returns the language of a request: what its address asks for, what
 // the customer once switched to, what the browser prefers.
@@ -141,10 +157,12 @@ func Switching(next http.Handler) http.Handler {
 	})
 }
 
+// Words returns the words for the answer to r.
+func (l *Look) Words(r *http.Request) i18n.Words { return l.words.In(Language(r)) }
+
 // Page returns the shared part of a page that answers r.
 func (l *Look) Page(r *http.Request, screen, headingKey string) Page {
-	language := Language(r)
-	words := l.words.In(language)
+	words := l.Words(r)
 	p := Page{Words: words, Look: l, Screen: screen, Heading: words.T(headingKey)}
 	for _, other := range []struct {
 		code i18n.Language
@@ -152,7 +170,7 @@ func (l *Look) Page(r *http.Request, screen, headingKey string) Page {
 	}{{i18n.Japanese, "日本語"}, {i18n.English, "English"}} {
 		query := r.URL.Query()
 		query.Set("lang", string(other.code))
-		p.Switch = append(p.Switch, LanguageLink{other.code, other.name, "?" + query.Encode(), other.code == language})
+		p.Switch = append(p.Switch, LanguageLink{other.code, other.name, "?" + query.Encode(), other.code == words.Language()})
 	}
 	return p
 }
@@ -171,7 +189,7 @@ func (p Page) Own(t Text) string { return t.In(p.Language()) }
 func (p Page) Title() string {
 	title := p.Heading + " | " + p.Bank()
 	if len(p.Problems) > 0 {
-		return p.T("layout.error_prefix") + title
+		return p.T("layout.error_title", "title", title)
 	}
 	return title
 }

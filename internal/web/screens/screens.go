@@ -32,7 +32,7 @@ import (
 	"renkei.dev/internal/web/look"
 )
 
-//go:embed templates/*.html static
+//go:embed templates/*.html
 var builtIn embed.FS
 
 // Options are what the pages of one institution are made of. All fields are
@@ -46,7 +46,7 @@ type Options struct {
 	// e.g. https://cert1.localhost:9443.
 	CertificateHost func(n int) string
 	// Judge says what a certificate host thinks of the certificates that a
-	// browser presented, leaf first; none is NonePresented.
+	// browser presented, leaf first; see JudgeBy.
 	Judge   func(presented []*x509.Certificate) linkage.Presented
 	Address func(*http.Request) netip.Addr // the browser's network address
 	Log     *slog.Logger
@@ -65,45 +65,9 @@ func New(o Options) (*Screens, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "open the pages", err)
 	}
-	static, err := fs.Sub(builtIn, "static")
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, "open the static files", err)
-	}
-	if err := o.Look.AddAssets(static); err != nil {
-		return nil, err
-	}
 	pages, err := o.Look.Pages(templates)
 	if err != nil {
 		return nil, err
 	}
 	return &Screens{o, pages}, nil
 }
-
-// Handler serves /link/ and the static files, on the issuer's own origin. It
-// answers 404 for paths that are not its own.
-func (s *Screens) Handler() http.Handler { return http.NotFoundHandler() }
-
-// CertificateHandler serves a certificate host. Its listener asks for
-// certificates of the institution's authority (tls.RequestClientCert), verifies
-// none, has no session tickets and takes one request a connection
-// (web.Listener.OneRequest).
-func (s *Screens) CertificateHandler() http.Handler { return http.NotFoundHandler() }
-
-// Start opens a journey for what the authorization endpoint found and leads the
-// browser to its first page, or shows why none can begin.
-func (s *Screens) Start(w http.ResponseWriter, r *http.Request, asked linkage.Asked) {}
-
-// Refused shows the page of a cause that has no journey to stand in. way is the
-// way back to the partner, offered as a button; nil: there is none, as for 940.
-// direct goes there at once, without the page being read first.
-func (s *Screens) Refused(w http.ResponseWriter, r *http.Request, cause linkage.Cause, way *linkage.Redirect, direct bool) {
-}
-
-// Broken is the page after a failure of our own (AL-950), for web.Site.
-func (s *Screens) Broken(w http.ResponseWriter, r *http.Request) {}
-
-// Foreign is the page for a form that another site posted to us, for web.Site.
-func (s *Screens) Foreign(w http.ResponseWriter, r *http.Request) {}
-
-// NotFound is the page for an address that is not ours.
-func (s *Screens) NotFound(w http.ResponseWriter, r *http.Request) {}
