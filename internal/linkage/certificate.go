@@ -103,16 +103,14 @@ func (s *Service) TakeCertificate(ctx context.Context, v Visit, sent secret.Valu
 	}
 	t := &st.pre.State
 	t.Host = t.Host%max(1, s.Rules.CertificateHosts) + 1
-	t.LastErrors, t.Certificate = nil, nil
+	t.Certificate = nil
 	if cause == nil {
 		t.Certificate = &takenCertificate{User: user.ID, Facts: factsOf(st.now, o.Presented), TakenAt: st.now}
 	}
 	st.pre.Try++
 	st.pre.Row.TouchedAt = st.now
-	st.row, st.st = st.pre.Row, st.pre.State
-	r, err := s.preludeResult(ctx, st)
-	if err == nil && cause != nil && r.Journey.Ended == nil {
-		r.Journey = ended(r.Journey, *cause)
+	r, err := s.heldUp(ctx, st, nil, cause)
+	if r.Journey.Ended != nil {
 		r.Journey.Login = &LoginPage{CertificateHost: t.Host}
 	}
 	return r, err

@@ -66,6 +66,8 @@ func (s *Service) leaveEarly(ctx context.Context, v Visit) (Result, error) {
 	why, name := RefusedByCustomer, JourneyLeft
 	if s.timeOver(st) {
 		why, name = TimedOut, JourneyTimedOut
+	} else if st.st.LastCause != nil {
+		why = st.st.LastCause.Reason
 	} else if closed := s.closed(ctx); closed != nil {
 		why = closed.Reason
 	}

@@ -246,8 +246,20 @@ func (s *Service) loginStopped(ctx context.Context, st *standing, d door) (Resul
 		return Result{}, err
 	}
 	until, _ := counters[0].Stopped(st.now, s.Rules.Login.Password.Limit())
-	j, err := s.page(ctx, st)
-	return Result{Journey: ended(j, stoppedUntil(until))}, err
+	cause := stoppedUntil(until)
+	return s.heldUp(ctx, st, nil, &cause)
+}
+
+// heldUp returns the page for a press before the login that led nowhere, and
+// the cookie that remembers why.
+func (s *Service) heldUp(ctx context.Context, st *standing, wrong []FieldError, cause *Cause) (Result, error) {
+	st.pre.State.LastErrors, st.pre.State.LastCause = wrong, cause
+	st.row, st.st = st.pre.Row, st.pre.State
+	r, err := s.preludeResult(ctx, st)
+	if err == nil && cause != nil && r.Journey.Ended == nil {
+		r.Journey = ended(r.Journey, *cause)
+	}
+	return r, err
 }
 
 func stoppedUntil(until time.Time) Cause {
@@ -460,14 +472,8 @@ func (s *Service) wrongLogin(st *standing, d door, try settled, counted []login.
 // another cookie, so that trying the same again is another press.
 func (s *Service) notIn(ctx context.Context, st *standing, out shown) (Result, error) {
 	st.pre.Try++
-	st.pre.State.LastErrors = out.Errors
 	st.pre.Row.TouchedAt = st.now
-	st.row, st.st = st.pre.Row, st.pre.State
-	r, err := s.preludeResult(ctx, st)
-	if err == nil && out.Cause != nil {
-		r.Journey = ended(r.Journey, *out.Cause)
-	}
-	return r, err
+	return s.heldUp(ctx, st, out.Errors, out.Cause)
 }
 
 // sameAgain shows what a press came to, to whoever sends the same again.

@@ -81,7 +81,7 @@ func NetworkOf(a netip.Addr) string {
 		bits = 48
 	}
 	p, err := a.Prefix(bits)
-	if err != nil {
+	if err != nil || !p.IsValid() {
 		return "unknown"
 	}
 	return p.String()

@@ -156,8 +156,8 @@ func (d *desk) seed() {
 func (d *desk) acts(name audit.Name, with string) int {
 	d.t.Helper()
 	var n int
-	err := d.in.Row(d.t.Context(), `SELECT COUNT(*) FROM audit WHERE name = $1 AND entry LIKE $2`,
-		[]any{string(name), "%" + with + "%"}, &n)
+	err := d.in.Row(d.t.Context(), `SELECT COUNT(*) FROM audit WHERE institution = $1 AND name = $2 AND entry LIKE $3`,
+		[]any{d.in.ID(), string(name), "%" + with + "%"}, &n)
 	if err != nil {
 		d.t.Fatal(err)
 	}
