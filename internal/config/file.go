@@ -23,6 +23,20 @@ type File struct {
 	Institutions []Institution `key:"institutions"`
 }
 
+// Default returns the settings of a file that says nothing of its own.
+func Default() File {
+	var f File
+	f.defaults()
+	return f
+}
+
+// DefaultInstitution is Default for one institution.
+func DefaultInstitution() Institution {
+	var i Institution
+	i.defaults()
+	return i
+}
+
 func (f *File) defaults() { f.StopWithin, f.LogLevel = 25*time.Second, "info" }
 
 // Database says where everything is kept.

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"renkei.dev/internal/demo"
+	"renkei.dev/internal/fault"
+)
+
+type demoCommand struct {
+	Run     demoRun     `cmd:"" default:"withargs" help:"Start the demo and say where its start page is (the default)."`
+	Trust   demoTrust   `cmd:"" help:"Make this machine's browsers trust the demo's certificates."`
+	Untrust demoUntrust `cmd:"" help:"Take that trust back."`
+}
+
+// demoData is where a demo keeps everything.
+type demoData struct {
+	Data string `help:"The data directory (default: renkei-demo in this user's configuration directory)." placeholder:"DIR" type:"path"`
+}
+
+func (d demoData) folder() (string, error) {
+	if d.Data != "" {
+		return filepath.Abs(d.Data)
+	}
+	home, err := os.UserConfigDir()
+	if err != nil {
+		return "", fault.New(fault.Invalid, "this user has no configuration directory; name a data directory with --data")
+	}
+	return filepath.Join(home, "renkei-demo"), nil
+}
+
+type demoRun struct {
+	demoData
+	Listen   string `help:"Loopback address and first of seven ports; kept with the data." placeholder:"127.0.0.1:9440"`
+	Reset    bool   `help:"Begin anew: forget everything but the certificates that browsers may hold."`
+	Database string `help:"A PostgreSQL database instead of SQLite in the data directory." placeholder:"postgres://…"`
+	Verbose  bool   `short:"v" help:"Write every request to the log."`
+}
+
+// Help returns examples.
+func (demoRun) Help() string {
+	return `Examples:
+  renkei demo                                  everything with its defaults; Ctrl-C ends it
+  renkei demo trust                            no more warnings of browsers, once and for all
+  renkei demo --data /tmp/bank --listen :9540  a second one beside it
+  renkei demo --reset                          begin anew`
+}
+
+// Run runs the demo until it is interrupted.
+func (c demoRun) Run(ctx context.Context, to streams) error {
+	folder, err := c.folder()
+	if err != nil {
+		return err
+	}
+	return demo.Run(ctx, demo.Config{
+		Folder: folder, Listen: c.Listen, Database: c.Database, Reset: c.Reset, Log: logTo(to.err, level(c.Verbose)),
+		Ready: func(page string) {
+			fmt.Fprintf(to.out, "The demo bank is open. Start here: %s\n(Data: %s — Ctrl-C ends it, `renkei demo trust` spares the browser's warning)\n", page, folder)
+		},
+	})
+}
+
+func level(verbose bool) slog.Level {
+	if verbose {
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
+}
+
+func logTo(w io.Writer, least slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: least}))
+}
+
+type demoTrust struct {
+	demoData
+	System bool `default:"true" negatable:"" help:"The system's own store too, which wants an administrator's rights."`
+}
+
+// Help says what the authority can do.
+func (demoTrust) Help() string {
+	return "The demo's authority can certify nothing but localhost and loopback addresses.\nRestart browsers that are open."
+}
+
+// Run puts the demo's authority into the stores.
+func (c demoTrust) Run(to streams) error {
+	folder, err := c.folder()
+	if err != nil {
+		return err
+	}
+	return demo.Trust(folder, c.System, to.out)
+}
+
+type demoUntrust struct {
+	demoData
+	System bool `default:"true" negatable:"" help:"The system's own store too, which wants an administrator's rights."`
+}
+
+// Run takes the demo's authority out of the stores.
+func (c demoUntrust) Run(to streams) error {
+	folder, err := c.folder()
+	if err != nil {
+		return err
+	}
+	return demo.Untrust(folder, c.System, to.out)
+}

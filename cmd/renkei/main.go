@@ -1,0 +1,99 @@
+// Command renkei is the bank's side of API linkage: the server, a whole demo
+// bank on one machine, and the commands of the bank's staff.
+//
+// Every subcommand is a file of its own and one struct whose tags are its help.
+// Nothing is decided here: a command opens what it needs through app or demo,
+// calls one function and says what came of it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"renkei.dev/internal/fault"
+)
+
+// commands is every subcommand.
+type commands struct {
+	Demo    demoCommand    `cmd:"" help:"Run a whole demo bank with two API partners on this machine."`
+	Serve   serveCommand   `cmd:"" help:"Serve the institutions of a configuration file."`
+	Partner partnerCommand `cmd:"" help:"Register, list, show, stop and resume API partners."`
+	Version versionCommand `cmd:"" help:"Say which version this is."`
+}
+
+const description = `The bank's side of API linkage (API連携) for corporate internet banking.
+
+Exit status: 0 done, 1 a failure of our own, 2 a command that cannot be understood,
+3 something given is wrong, 4 not found, 5 refused or no longer so, 6 something
+outside does not answer.`
+
+// The exit statuses, beside 0.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInvalid     = 3
+	exitNotFound    = 4
+	exitRefused     = 5
+	exitUnavailable = 6
+)
+
+// streams are where a command writes: out is its answer, err what goes on.
+type streams struct{ out, err io.Writer }
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr}))
+}
+
+// run runs one command line and returns the exit status.
+func run(args []string, to streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	status := -1
+	parser, err := kong.New(&commands{},
+		kong.Name("renkei"), kong.Description(description), kong.Writers(to.out, to.err),
+		kong.Exit(func(code int) { status = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(to))
+	if err != nil {
+		panic(err) // the tags above are wrong
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case status >= 0: // --help has said what there is to say
+		return status
+	case err != nil:
+		fmt.Fprintf(to.err, "renkei: %s\nTry: renkei --help\n", err)
+		return exitUsage
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintf(to.err, "renkei: %s\n", err)
+		return statusOf(err)
+	}
+	return 0
+}
+
+func statusOf(err error) int {
+	switch fault.Of(err) {
+	case fault.Invalid:
+		return exitInvalid
+	case fault.NotFound:
+		return exitNotFound
+	case fault.Refused, fault.Conflict, fault.Expired, fault.Limited:
+		return exitRefused
+	case fault.Unavailable:
+		return exitUnavailable
+	}
+	if errors.Is(err, context.Canceled) {
+		return 0 // stopped from outside, in good order
+	}
+	return exitFailed
+}

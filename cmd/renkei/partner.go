@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"renkei.dev/internal/app"
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/partner"
+)
+
+type partnerCommand struct {
+	Add    partnerAdd    `cmd:"" help:"Register a partner and its client from a metadata file."`
+	List   partnerList   `cmd:"" help:"List the partners."`
+	Show   partnerShow   `cmd:"" help:"Show one partner."`
+	Stop   partnerStop   `cmd:"" help:"Stop a partner: nothing can be linked or inquired until it is resumed."`
+	Resume partnerResume `cmd:"" help:"Let a stopped partner work again."`
+}
+
+type partnerAdd struct {
+	target
+	File string `arg:"" help:"The metadata: {\"partner\": {…}, \"client\": {…}}." type:"path"`
+}
+
+// Help returns an example of a file.
+func (partnerAdd) Help() string {
+	return `The file holds the partner as the bank registers it and its client's metadata (RFC 7591):
+  {"partner": {"id": "mihon-kaikei", "service": "見本会計", "corporation": "見本ソフト株式会社",
+     "registration_number": "関東財務局長（電代）第9001号", "contact": {"desk": "お客さま窓口", "phone": "03-0000-9001"},
+     "functions": ["balance", "transactions"], "contract_from": "2026-04-01"},
+   "client": {"client_id": "cl_mihon-kaikei", "redirect_uris": ["https://kaikei.example/callback"],
+     "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": […]}}}
+
+Example:
+  renkei partner add --config /etc/renkei/renkei.yaml mihon-kaikei.json`
+}
+
+// Run registers the partner.
+func (c partnerAdd) Run(ctx context.Context, to streams) error {
+	metadata, err := os.ReadFile(c.File)
+	if err != nil {
+		return fault.Wrap(fault.NotFound, "read the metadata", err)
+	}
+	desk, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer desk.Close()
+	p, client, err := app.RegisterPartner(ctx, desk.Store, desk.Issuer, metadata, operator(), time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(to.out, "Registered %s (%s) with client %s.\n", p.ID, p.Service, client.ID)
+	return nil
+}
+
+type partnerList struct {
+	target
+	JSON bool `help:"As JSON."`
+}
+
+// Run lists the partners.
+func (c partnerList) Run(ctx context.Context, to streams) error {
+	desk, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer desk.Close()
+	all, err := desk.Store.Partners(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(to, all)
+	}
+	table := tabwriter.NewWriter(to.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tSTATUS\tCONTRACT\tSERVICE\tCORPORATION\tREGISTRATION")
+	for _, p := range all {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.Status, contract(p), p.Service, p.Corporation, p.RegistrationNumber)
+	}
+	return table.Flush()
+}
+
+func contract(p partner.Partner) string {
+	from := string(corebank.DateOf(p.ContractFrom)) + " –"
+	if p.ContractUntil.IsZero() {
+		return from
+	}
+	return from + " " + string(corebank.DateOf(p.ContractUntil.Add(-time.Second)))
+}
+
+type partnerShow struct {
+	target
+	ID   string `arg:"" help:"The partner's id."`
+	JSON bool   `help:"As JSON."`
+}
+
+// Run shows one partner.
+func (c partnerShow) Run(ctx context.Context, to streams) error {
+	desk, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer desk.Close()
+	p, err := named(ctx, desk, c.ID)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(to, p)
+	}
+	table := tabwriter.NewWriter(to.out, 0, 0, 2, ' ', 0)
+	for _, line := range [][2]string{
+		{"id", string(p.ID)}, {"status", string(p.Status)}, {"service", p.Service}, {"corporation", p.Corporation},
+		{"registration", p.RegistrationNumber}, {"contract", contract(p)},
+		{"desk", p.Contact.Desk}, {"phone", p.Contact.Phone}, {"mail", p.Contact.Mail}, {"url", p.Contact.URL},
+		{"behind it", p.ChainedService}, {"functions", words(p.Functions)}, {"required", words(p.Required)},
+		{"customer chooses", fmt.Sprint(p.ChoosesFunctions)},
+		{"consent for", days(int(p.ConsentFor / (24 * time.Hour)))}, {"looks back", days(p.HistoryDays)},
+	} {
+		if line[1] != "" {
+			fmt.Fprintf(table, "%s\t%s\n", line[0], line[1])
+		}
+	}
+	return table.Flush()
+}
+
+func words(functions []corebank.BusinessFunction) string {
+	all := make([]string, len(functions))
+	for i, f := range functions {
+		all[i] = string(f)
+	}
+	return strings.Join(all, ", ")
+}
+
+func days(n int) string {
+	if n == 0 {
+		return "as the institution's rules say"
+	}
+	return fmt.Sprintf("%d days", n)
+}
+
+func named(ctx context.Context, desk *app.Desk, id string) (partner.Partner, error) {
+	p, err := desk.Store.Partner(ctx, partner.ID(id))
+	if fault.Of(err) == fault.NotFound && err != nil {
+		return p, fault.New(fault.NotFound, "there is no partner %q; `renkei partner list` names all", id)
+	}
+	return p, err
+}
+
+type partnerStop struct {
+	target
+	ID     string `arg:"" help:"The partner's id."`
+	Reason string `required:"" help:"Why; it stands in the audit log." placeholder:"TEXT"`
+}
+
+// Run stops the partner.
+func (c partnerStop) Run(ctx context.Context, to streams) error {
+	return c.target.setStatus(ctx, to, c.ID, c.Reason, partner.Active, partner.Stopped)
+}
+
+type partnerResume struct {
+	target
+	ID     string `arg:"" help:"The partner's id."`
+	Reason string `required:"" help:"Why; it stands in the audit log." placeholder:"TEXT"`
+}
+
+// Run lets the partner work again.
+func (c partnerResume) Run(ctx context.Context, to streams) error {
+	return c.target.setStatus(ctx, to, c.ID, c.Reason, partner.Stopped, partner.Active)
+}
+
+func (t target) setStatus(ctx context.Context, to streams, id, reason string, from, into partner.Status) error {
+	desk, err := t.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer desk.Close()
+	if _, err := named(ctx, desk, id); err != nil {
+		return err
+	}
+	err = desk.Store.Commit(ctx, partner.StatusChanged{
+		Partner: partner.ID(id), From: from, To: into, Reason: reason, By: operator(), At: time.Now(),
+	})
+	if fault.Of(err) == fault.Conflict && err != nil {
+		return fault.New(fault.Conflict, "partner %s is not %s", id, from)
+	}
+	if err == nil {
+		fmt.Fprintf(to.out, "Partner %s is %s.\n", id, into)
+	}
+	return err
+}
+
+func writeJSON(to streams, v any) error {
+	e := json.NewEncoder(to.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,140 @@
+// Package app wires everything to everything: it builds the services of each
+// institution over its part of the store, puts their edges behind origins and
+// listeners, and stops them in good order. It is the only package that imports
+// all others.
+//
+// It decides nothing that a specification or the manual speaks of. Start with
+// Open; institution.go is the wiring of one institution, seam.go where the two
+// engines meet, hosts.go which name is answered by whom.
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"renkei.dev/internal/config"
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/secret"
+	"renkei.dev/internal/store"
+	"renkei.dev/internal/web"
+)
+
+// Config is what a server is made of.
+type Config struct {
+	Settings config.File
+	Material config.Material
+	// Bank opens the connector of an institution; nil: as its settings say.
+	Bank func(config.Institution) (corebank.Connector, error)
+	// Listen opens a listener; nil: net.Listen.
+	Listen func(ctx context.Context, address string) (net.Listener, error)
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: slog.Default()
+}
+
+// App is a server that is ready to serve.
+type App struct {
+	Institutions []*Institution // in the order of the settings
+
+	cfg       Config
+	db        *store.DB
+	banks     []io.Closer
+	listeners []web.Listener
+	stopping  chan struct{} // closed when a stop began
+}
+
+// Open opens the database, builds every institution and opens all listeners.
+// Errors: fault.Invalid for settings that cannot serve, fault.Unavailable for a
+// database that does not answer or a port that is taken.
+func Open(ctx context.Context, cfg Config) (*App, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Listen == nil {
+		cfg.Listen = listen
+	}
+	box, err := secret.NewBox(cfg.Material.SealingKeys)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := store.NewIDs(cfg.Settings.Node, cfg.Now)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, StoreConfig(cfg.Settings.Database, cfg.Material, box, cfg.Log))
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, db: db, stopping: make(chan struct{})}
+	if err := a.build(ctx, box, ids); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// StoreConfig returns how the settings want the database opened.
+func StoreConfig(d config.Database, m config.Material, box *secret.Box, log *slog.Logger) store.Config {
+	return store.Config{
+		URL: cmp.Or(m.DatabaseURL, d.URL), DirectURL: cmp.Or(m.DirectURL, d.DirectURL), Box: box, Log: log,
+		Pooled: d.Pooled, Serializable: d.Serializable, MaxConns: d.MaxConns,
+	}
+}
+
+func (a *App) build(ctx context.Context, box *secret.Box, ids *store.IDs) error {
+	for i, settings := range a.cfg.Settings.Institutions {
+		in, err := a.institution(ctx, settings, a.cfg.Material.Institutions[i], box, ids)
+		if err != nil {
+			return fault.Wrap(fault.Of(err), "set up institution "+settings.Name, err)
+		}
+		a.Institutions = append(a.Institutions, in)
+	}
+	return a.listen(ctx)
+}
+
+// Serve answers until ctx ends, then lets the requests that run finish. It
+// returns nil after such an end. The App cannot be used afterwards.
+func (a *App) Serve(ctx context.Context) error {
+	defer a.Close()
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var chores sync.WaitGroup
+	for _, in := range a.Institutions {
+		chores.Go(func() { in.tidy(background, a.cfg.Log) })
+	}
+	leaving := context.AfterFunc(ctx, func() { close(a.stopping) })
+	defer leaving()
+	err := web.Serve(ctx, a.cfg.Log, a.cfg.Settings.StopWithin, a.listeners...)
+	stop()
+	chores.Wait()
+	return err
+}
+
+// Close lets go of everything that Open opened, for an App that never served.
+func (a *App) Close() error {
+	for _, l := range a.listeners {
+		l.Net.Close() // a second close is refused, and harmless
+	}
+	var all []error
+	for _, b := range a.banks {
+		all = append(all, b.Close())
+	}
+	return errors.Join(append(all, a.db.Close())...)
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var l net.ListenConfig
+	n, err := l.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, "listen at "+address, err)
+	}
+	return n, nil
+}

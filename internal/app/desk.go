@@ -1,0 +1,47 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+
+	"renkei.dev/internal/config"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/oauth"
+	"renkei.dev/internal/secret"
+	"renkei.dev/internal/store"
+)
+
+// Desk is one institution's data as a command of the bank's staff needs them,
+// beside a server that may be running. Nothing is served.
+type Desk struct {
+	DB       *store.DB
+	Store    *store.Institution
+	Settings config.Institution
+	Issuer   oauth.Issuer
+	Box      *secret.Box
+}
+
+// OpenDesk opens the database of the settings for the named institution.
+// Errors: fault.NotFound for a name that the settings do not have; as store.Open.
+func OpenDesk(ctx context.Context, f config.File, m config.Material, name string) (*Desk, error) {
+	at := slices.IndexFunc(f.Institutions, func(in config.Institution) bool { return in.Name == name })
+	if at < 0 {
+		return nil, fault.New(fault.NotFound, "the configuration has no institution %q", name)
+	}
+	box, err := secret.NewBox(m.SealingKeys)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, StoreConfig(f.Database, m, box, slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return nil, err
+	}
+	return &Desk{
+		DB: db, Store: db.Institution(name), Settings: f.Institutions[at],
+		Issuer: IssuerOf(f.Institutions[at], m.Institutions[at]), Box: box,
+	}, nil
+}
+
+// Close closes the database.
+func (d *Desk) Close() error { return d.DB.Close() }

@@ -1,0 +1,120 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"slices"
+	"strings"
+
+	"renkei.dev/internal/config"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/web"
+)
+
+// A host is one origin of an institution: where it is listened for, what is
+// said in the handshake, and who answers.
+type host struct {
+	origin     config.Origin
+	address    config.Address
+	kind       string // hosts of one address have the same kind
+	tls        *tls.Config
+	oneRequest bool
+	handler    http.Handler
+}
+
+// listen opens one listener for every address, shared by all hosts that want it.
+func (a *App) listen(ctx context.Context) error {
+	var addresses []config.Address
+	hosts := map[config.Address][]host{}
+	for _, in := range a.Institutions {
+		for _, h := range in.hosts {
+			if !slices.Contains(addresses, h.address) {
+				addresses = append(addresses, h.address)
+			}
+			hosts[h.address] = append(hosts[h.address], h)
+		}
+	}
+	for _, address := range addresses {
+		here := hosts[address]
+		n, err := a.cfg.Listen(ctx, string(address))
+		if err != nil {
+			return err
+		}
+		a.listeners = append(a.listeners, web.Listener{
+			Name: here[0].kind, Net: n, TLS: byName(here), Handler: byHost(here), OneRequest: here[0].oneRequest,
+		})
+	}
+	if a.cfg.Settings.Admin != "" {
+		n, err := a.cfg.Listen(ctx, string(a.cfg.Settings.Admin))
+		if err != nil {
+			return err
+		}
+		a.listeners = append(a.listeners, web.Listener{Name: "admin", Net: n, Handler: a.probes()})
+	}
+	return nil
+}
+
+// byName chooses the TLS settings by the name that a client asks for; the first
+// host's are for clients that ask for none.
+func byName(hosts []host) *tls.Config {
+	first := hosts[0].tls.Clone()
+	first.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		for _, h := range hosts {
+			if strings.EqualFold(h.origin.Name(), hello.ServerName) {
+				return h.tls, nil
+			}
+		}
+		return nil, nil
+	}
+	return first
+}
+
+// byHost hands a request to the host that its Host header names exactly, port
+// included, and answers 421 to all others.
+func byHost(hosts []host) http.Handler {
+	handlers := make(map[string]http.Handler, len(hosts))
+	for _, h := range hosts {
+		handlers[h.origin.Host()] = h.handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, ok := handlers[strings.ToLower(r.Host)]
+		if !ok {
+			w.Header().Set("Connection", "close")
+			http.Error(w, http.StatusText(http.StatusMisdirectedRequest), http.StatusMisdirectedRequest)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// probes answers what an operator's machinery asks: /livez whether the process
+// runs, /readyz whether it should be sent requests.
+func (a *App) probes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-a.stopping:
+			say(w, http.StatusServiceUnavailable, "stopping")
+			return
+		default:
+		}
+		if err := a.db.Ping(r.Context()); err != nil {
+			a.cfg.Log.Warn("not ready", "error", err)
+			say(w, http.StatusServiceUnavailable, "the database: "+fault.Of(err).Error())
+			return
+		}
+		say(w, http.StatusOK, "ready")
+	})
+	return mux
+}
+
+func say(w http.ResponseWriter, status int, word string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	if _, err := w.Write([]byte(word + "\n")); err != nil {
+		return // whoever asked has gone
+	}
+}

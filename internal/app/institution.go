@@ -1,0 +1,215 @@
+package app
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+
+	"renkei.dev/internal/config"
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/corebank/sandbox"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/linkage"
+	"renkei.dev/internal/login"
+	"renkei.dev/internal/oauth"
+	"renkei.dev/internal/partner"
+	"renkei.dev/internal/pki"
+	"renkei.dev/internal/secret"
+	"renkei.dev/internal/store"
+	"renkei.dev/internal/web"
+	"renkei.dev/internal/web/accountapi"
+	"renkei.dev/internal/web/look"
+	"renkei.dev/internal/web/protocol"
+	"renkei.dev/internal/web/screens"
+)
+
+// Institution is one institution's services.
+type Institution struct {
+	Settings config.Institution
+	Store    *store.Institution
+	Bank     corebank.Connector
+	Engine   *oauth.Engine
+	Linkage  *linkage.Service
+
+	hosts []host
+}
+
+// institution builds the services of one institution over its part of the store.
+func (a *App) institution(ctx context.Context, settings config.Institution, material config.InstitutionMaterial, box *secret.Box, ids *store.IDs) (*Institution, error) {
+	bank, err := a.bank(ctx, settings)
+	if err != nil {
+		return nil, err
+	}
+	scoped := a.db.Institution(settings.Name)
+	partners := &partnersKept{store: scoped, now: a.cfg.Now, known: map[partner.ID]keptPartner{}}
+	engine, err := oauth.New(oauth.Config{
+		Issuer: IssuerOf(settings, material), Store: scoped, Partners: partners,
+		NonceKey: box.Derive("dpop nonce " + settings.Name), PairwiseKey: material.IdentifierKey,
+		CheckCertificate: partnerCertificates(material.PartnerCA),
+		Now:              a.cfg.Now, NextID: ids.Next,
+	})
+	if err != nil {
+		return nil, err
+	}
+	in := &Institution{Settings: settings, Store: scoped, Bank: bank, Engine: engine}
+	in.Linkage = &linkage.Service{
+		Institution: settings.Name, Key: material.IdentifierKey, Store: scoped, Bank: bank, Partners: partners,
+		Protocol: protocolOf{engine}, Box: box, Rules: rulesOf(settings),
+		Alias: func(p partner.ID, account corebank.AccountID) string {
+			return partner.AccountAlias(material.IdentifierKey, p, settings.Name, account)
+		},
+		NextID: ids.Next, Now: a.cfg.Now,
+	}
+	return in, in.edges(a.cfg, material)
+}
+
+// IssuerOf returns the issuer that the settings describe.
+func IssuerOf(s config.Institution, m config.InstitutionMaterial) oauth.Issuer {
+	i := oauth.Issuer{
+		Institution: s.Name, URL: string(s.Login.Origin), APIs: []oauth.API{{URL: string(s.API.Origin)}},
+		ACRs: acrs, UILocales: []string{"ja", "en"},
+		Lifetimes: oauth.Lifetimes{
+			AccessTokenFor: s.Lifetimes.AccessToken, RequestFor: s.Lifetimes.Request, CodeFor: s.Lifetimes.Code,
+			JourneyFor: s.Rules.TotalFor, KeysFor: s.Lifetimes.ClientKeys,
+		},
+		Keys: m.SigningKeys,
+	}
+	if s.MutualTLS != nil {
+		i.MutualTLSURL = string(s.MutualTLS.Origin)
+	}
+	for _, p := range s.Profiles {
+		i.Profiles = append(i.Profiles, oauth.Profile(p))
+	}
+	return i
+}
+
+func rulesOf(s config.Institution) linkage.Rules {
+	r := s.Rules
+	return linkage.Rules{
+		IdleFor: r.IdleFor, TotalFor: r.TotalFor, BankFor: r.BankFor,
+		ConsentFor: r.ConsentFor, HistoryDays: r.HistoryDays, PINsKeptFor: r.PINsKeptFor,
+		PINsOfColleague: r.PINsOfColleagues, GeneralMayNot: !r.GeneralUsersLink, AppliedWaits: r.AppliedWaits,
+		SteppedUp: r.Risk.Used, CertificateHosts: len(s.Certificate.Origins), MaxAnswer: r.MaxAnswer,
+		MaxPINTries: r.Login.PINs, Terms: r.Terms,
+		Login: login.Rules{
+			Password:    login.StopRule{Tries: r.Login.Passwords, First: r.Login.StopFor, Longest: r.Login.StopLongest},
+			AnswerTries: r.Login.Answers, PerMinute: s.Limits.LoginsPerAddress,
+			Risk: login.Weights{
+				NewDevice: r.Risk.NewDevice, NewNetwork: r.Risk.NewNetwork, FirstPartner: r.Risk.FirstPartner,
+				UnusualHour: r.Risk.UnusualHour, Hasty: r.Risk.Hasty, PerFailure: r.Risk.PerFailure,
+				Flagged: r.Risk.Flagged, AsksFrom: r.Risk.AsksFrom,
+			},
+		},
+	}
+}
+
+// edges puts handlers on the institution's hosts.
+func (in *Institution) edges(cfg Config, m config.InstitutionMaterial) error {
+	s := in.Settings
+	log := cfg.Log.With("institution", s.Name)
+	var brand fs.FS // nil: the plain brand
+	if s.Brand != "" {
+		brand = os.DirFS(string(s.Brand))
+	}
+	looks, err := look.New(brand)
+	if err != nil {
+		return err
+	}
+	pages, err := screens.New(screens.Options{
+		Linkage: in.Linkage, Look: looks, Issuer: string(s.Login.Origin),
+		CertificateHost: func(n int) string { return string(s.Certificate.Origins[n-1]) },
+		Judge:           screens.JudgeBy(func() pki.Trust { return m.CustomerCA }, cfg.Now), Address: addressOf, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	options := protocol.Options{
+		Engine:    in.Engine,
+		Start:     func(w http.ResponseWriter, r *http.Request, i oauth.Interaction) { pages.Start(w, r, askedOf(i)) },
+		ErrorPage: refusedOn(pages),
+		Address:   func(r *http.Request) string { return addressOf(r).String() },
+		Log:       log,
+	}
+	site := func(name string, o config.Origin) web.Site {
+		return web.Site{Name: name, Hosts: []string{o.Host()}, Headers: web.Headers{HSTS: s.StrictTLSFor}, TooSlow: 5 * time.Second, Log: log}
+	}
+	withPages := func(name string, o config.Origin) web.Site {
+		w := site(name, o)
+		w.Broken, w.Foreign, w.Headers.Reports = pages.Broken, pages.Foreign, reportsPath
+		return w
+	}
+	login := withPages("login", s.Login.Origin)
+	login.ForeignForms = []string{"POST " + string(oauth.AuthorizeEndpoint)} // a partner may post its request
+	api := accountapi.Handler(accountapi.Options{
+		Origin: string(s.API.Origin), Tokens: in.Engine, PINs: in.Linkage, Bank: in.Bank, Alias: in.Linkage.Alias,
+		Box: in.Linkage.Box, Denials: in.Store, Address: options.Address, Now: cfg.Now, Log: log,
+	})
+	in.hosts = append(in.hosts,
+		host{s.Login.Origin, s.Login.Listen, "login", pki.ServerTLS(m.TLS...), false, login.Wrap(loginMux(options, pages, log))},
+		host{s.API.Origin, s.API.Listen, "api", pki.PartnerTLS(m.TLS...), false, site("api", s.API.Origin).Wrap(api)},
+	)
+	for _, o := range s.Certificate.Origins {
+		w := withPages("certificate", o)
+		w.Headers.Reports = "" // nothing but redirects
+		in.hosts = append(in.hosts, host{o, s.Certificate.Listen, "certificate", pki.CertificateHostTLS(m.CustomerCA.Authorities, m.TLS...), true,
+			w.Wrap(pages.CertificateHandler())})
+	}
+	if s.MutualTLS != nil {
+		in.hosts = append(in.hosts, host{s.MutualTLS.Origin, s.MutualTLS.Listen, "mutual_tls", pki.PartnerTLS(m.TLS...), false,
+			site("mutual_tls", s.MutualTLS.Origin).Wrap(protocol.MutualTLSHandler(options))})
+	}
+	return nil
+}
+
+const reportsPath = "/reports"
+
+// loginMux is what stands at the issuer's origin: the protocol's endpoints and,
+// for everything else, the customers' pages, of which one says that there is
+// nothing at an address.
+func loginMux(o protocol.Options, pages *screens.Screens, log *slog.Logger) http.Handler {
+	mux, issuer := http.NewServeMux(), protocol.Handler(o)
+	for _, e := range []oauth.Endpoint{
+		oauth.AuthorizeEndpoint, oauth.PAREndpoint, oauth.TokenEndpoint, oauth.RevokeEndpoint, oauth.IntrospectEndpoint,
+		oauth.UserInfoEndpoint, oauth.GrantsEndpoint, oauth.GrantsEndpoint + "/", oauth.RegisterEndpoint, oauth.RegisterEndpoint + "/",
+		oauth.KeySetEndpoint, "/.well-known/",
+	} {
+		mux.Handle(string(e), issuer)
+	}
+	mux.Handle(reportsPath, web.ReportHandler(log))
+	mux.Handle("/", pages.Handler())
+	return mux
+}
+
+func addressOf(r *http.Request) netip.Addr {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address.Unmap()
+}
+
+// bank opens the connector that the settings name.
+func (a *App) bank(ctx context.Context, s config.Institution) (corebank.Connector, error) {
+	if a.cfg.Bank != nil {
+		return a.cfg.Bank(s)
+	}
+	switch s.Connector.Kind {
+	case "sandbox":
+		b, err := sandbox.Open(ctx, sandbox.Config{File: string(s.Connector.File), Now: a.cfg.Now})
+		if err != nil {
+			return nil, err
+		}
+		a.banks = append(a.banks, b)
+		return b, nil
+	}
+	return nil, fault.New(fault.Invalid, "there is no connector %q", s.Connector.Kind)
+}

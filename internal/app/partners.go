@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"renkei.dev/internal/audit"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/oauth"
+	"renkei.dev/internal/partner"
+	"renkei.dev/internal/pki"
+)
+
+// partnerFreshFor bounds how long a stopped partner goes on here: the stop holds
+// on every node within a second (journey.md rule 10).
+const partnerFreshFor = 500 * time.Millisecond
+
+// partnersKept is a partner.Registry that asks the store at most twice a second
+// for each partner.
+type partnersKept struct {
+	store partner.Registry
+	now   func() time.Time
+
+	mu    sync.Mutex
+	known map[partner.ID]keptPartner
+}
+
+type keptPartner struct {
+	partner partner.Partner
+	readAt  time.Time
+}
+
+// Partner returns a partner as it stood half a second ago at most. Only partners
+// that exist are kept, so that memory is bounded by their number.
+func (k *partnersKept) Partner(ctx context.Context, id partner.ID) (partner.Partner, error) {
+	now := k.now()
+	k.mu.Lock()
+	kept, ok := k.known[id]
+	k.mu.Unlock()
+	if age := now.Sub(kept.readAt); ok && age >= 0 && age < partnerFreshFor {
+		return kept.partner, nil
+	}
+	p, err := k.store.Partner(ctx, id)
+	if err != nil {
+		return partner.Partner{}, err
+	}
+	k.mu.Lock()
+	k.known[id] = keptPartner{p, now}
+	k.mu.Unlock()
+	return p, nil
+}
+
+// RegisterPartner makes a partner and its first client known, from the metadata
+// file of one institution's staff. Errors: fault.Invalid with every fault of the
+// file; fault.Conflict when partner or client is known already.
+func RegisterPartner(ctx context.Context, kept partner.Store, issuer oauth.Issuer, metadata []byte, by audit.Actor, now time.Time) (partner.Partner, oauth.Client, error) {
+	p, half, err := partner.ParseMetadata(metadata)
+	if err != nil {
+		return partner.Partner{}, oauth.Client{}, err
+	}
+	c, err := issuer.ParseClient(p.ID, half)
+	if err != nil {
+		return partner.Partner{}, oauth.Client{}, err
+	}
+	err = kept.Commit(ctx,
+		partner.Registered{Partner: p, By: by, At: now},
+		oauth.ClientRegistered{Client: c, By: by, At: now})
+	if fault.Of(err) == fault.Conflict && err != nil {
+		err = fault.New(fault.Conflict, "partner %s or client %s is registered already", p.ID, c.ID)
+	}
+	return p, c, err
+}
+
+// refusedCertificate says why a partner's certificate is not accepted.
+type refusedCertificate struct{ reason pki.Reason }
+
+func (e refusedCertificate) Error() string { return "certificate: " + string(e.reason) }
+
+// Unwrap returns fault.Unavailable where nobody could tell, else fault.Refused.
+func (e refusedCertificate) Unwrap() error {
+	if e.reason == pki.Undecided {
+		return fault.Unavailable
+	}
+	return fault.Refused
+}
