@@ -26,13 +26,14 @@ func account(branch string, t corebank.AccountType, number int, memo, pin string
 	}
 }
 
-// threeQuestions are registered questions, the same set for everyone who has any:
-// a demo is easier to try when the answers are.
+// threeQuestions are registered questions, the same set for everyone who has any,
+// with one answer to all of them: whoever tries the demo does not know which is
+// asked.
 func threeQuestions() []QuestionAnswer {
 	return []QuestionAnswer{
-		{corebank.Question{ID: "q1", Text: "好きな食べ物は？"}, "カレーうどん"},
-		{corebank.Question{ID: "q2", Text: "はじめて飼った生き物は？"}, "カブトムシ"},
-		{corebank.Question{ID: "q3", Text: "子どものころのあだ名は？"}, "みほんちゃん"},
+		{corebank.Question{ID: "q1", Text: "好きな食べ物は？"}, "しらたま"},
+		{corebank.Question{ID: "q2", Text: "はじめて飼った生き物は？"}, "しらたま"},
+		{corebank.Question{ID: "q3", Text: "子どものころのあだ名は？"}, "しらたま"},
 	}
 }
 
