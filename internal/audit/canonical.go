@@ -3,7 +3,7 @@ package audit
 import (
 	"maps"
 	"slices"
-	"time"
+	"strconv"
 	"unicode/utf8"
 
 	"renkei.dev/internal/fault"
@@ -26,11 +26,12 @@ func (a Act) Check() error {
 	return nil
 }
 
-// Canonical returns the act as canonical JSON (RFC 8785): members in order,
-// no spaces, the shortest escapes, empty members left out. The same act always
-// gives the same bytes; they are what is stored and what is proved.
-func (a Act) Canonical() []byte {
-	b := make([]byte, 0, 256)
+// canonical returns the act, with where and under which number it is kept, as
+// canonical JSON (RFC 8785): members in order, no spaces, the shortest escapes,
+// empty members left out. The same act always gives the same bytes; they are
+// what is stored and what is proved.
+func (a Act) canonical(seq int64, institution string) []byte {
+	b := make([]byte, 0, 512)
 	b = append(b, `{"actor":{`...)
 	if a.Actor.Company != "" {
 		b = append(appendString(append(b, `"company":`...), a.Actor.Company), ',')
@@ -52,20 +53,19 @@ func (a Act) Canonical() []byte {
 		}
 		b = append(b, '}')
 	}
+	b = appendMember(b, "institution", institution)
 	b = appendMember(b, "journey", a.Journey)
 	b = appendMember(b, "name", string(a.Name))
 	b = appendMember(b, "object", a.Object)
 	b = appendMember(b, "outcome", string(a.Outcome))
 	b = appendMember(b, "partner", a.Partner)
 	b = appendMember(b, "reason", a.Reason)
-	return append(b, '}')
+	b = strconv.AppendInt(append(b, `,"seq":"`...), seq, 10) // a text: a number of JSON holds 53 bits
+	return append(b, `"}`...)
 }
 
 // timeLayout has a fixed number of digits, so that times sort as texts.
 const timeLayout = "2006-01-02T15:04:05.000000Z"
-
-// parseTime reads what Canonical wrote.
-func parseTime(s string) (time.Time, error) { return time.Parse(timeLayout, s) }
 
 func appendMember(b []byte, name, value string) []byte {
 	if value == "" {
@@ -75,7 +75,7 @@ func appendMember(b []byte, name, value string) []byte {
 }
 
 // appendString writes s as RFC 8785 §3.2.2.2 wants it. What is not UTF-8
-// becomes U+FFFD.
+// becomes U+FFFD, as does NUL, which not every database keeps in a text.
 func appendString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
@@ -103,6 +103,8 @@ func appendString(b []byte, s string) []byte {
 			b = append(b, '\\', 'f')
 		case c == '\r':
 			b = append(b, '\\', 'r')
+		case c == 0:
+			b = utf8.AppendRune(b, utf8.RuneError)
 		default:
 			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}

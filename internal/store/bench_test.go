@@ -31,7 +31,7 @@ func BenchmarkSpend(b *testing.B) {
 			if err := t.Must(ctx, `UPDATE scratch SET spent_at = $4 WHERE institution = $1 AND id = $2 AND digest = $3 AND spent_at IS NULL`, "demo", n, digest[:], n); err != nil {
 				return err
 			}
-			return t.Do(ctx, `INSERT INTO audit (institution, at, name, entry) VALUES ($1, $2, $3, $4)`, "demo", n, "x", string(denial("y").Act().Canonical()))
+			return in.Record(ctx, t, denial("y").Act())
 		})
 	})
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
@@ -23,7 +22,7 @@ func (in *Institution) Commit(ctx context.Context, changes ...audit.Change) erro
 	if err := ctx.Err(); err != nil {
 		return fault.Wrap(fault.Unavailable, "commit", err)
 	}
-	return in.db.engine.commit(ctx, func(ctx context.Context, t tx) error {
+	err := in.db.engine.commit(ctx, func(ctx context.Context, t tx) error {
 		for _, change := range changes {
 			if err := in.apply(ctx, t, change); err != nil {
 				return failed(err, "commit")
@@ -34,6 +33,10 @@ func (in *Institution) Commit(ctx context.Context, changes ...audit.Change) erro
 		}
 		return nil
 	})
+	if err == nil {
+		in.db.sealer.wrote(len(changes))
+	}
+	return err
 }
 
 // write makes durable what leaves no act in the log, such as the memory of used
@@ -106,17 +109,4 @@ func (in *Institution) apply(ctx context.Context, t tx, change audit.Change) err
 	default:
 		return fault.New(fault.Internal, "there is no way to store a %T", c)
 	}
-}
-
-// record writes the act of a change to the audit log.
-func (in *Institution) record(ctx context.Context, t tx, act audit.Act) error {
-	if err := act.Check(); err != nil {
-		return err
-	}
-	at := act.At
-	if at.IsZero() {
-		at = in.now()
-	}
-	return failed(t.Do(ctx, `INSERT INTO audit (institution, at, name, entry) VALUES ($1, $2, $3, $4)`,
-		in.id, at.UTC().Truncate(time.Microsecond).UnixMicro(), string(act.Name), string(act.Canonical())), "record an act")
 }

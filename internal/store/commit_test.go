@@ -15,7 +15,7 @@ import (
 
 func denial(object string) audit.Denial {
 	return audit.Denial{Denied: audit.Act{
-		Name: audit.LoginRefused, At: time.Unix(1_800_000_000, 0), Actor: audit.Actor{Kind: audit.Unknown},
+		Name: "login.done", At: time.Unix(1_800_000_000, 0), Actor: audit.Actor{Kind: audit.Unknown},
 		Object: object, Outcome: audit.Denied, Reason: "wrong_password",
 	}}
 }

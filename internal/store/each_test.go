@@ -26,9 +26,17 @@ import (
 // which stands for distributed engines.
 func each(t *testing.T, f func(t *testing.T, db *store.DB)) {
 	t.Helper()
+	eachWith(t, store.Config{}, f)
+}
+
+// eachWith is each with a configuration of its own.
+func eachWith(t *testing.T, cfg store.Config, f func(t *testing.T, db *store.DB)) {
+	t.Helper()
 	for name, url := range databases(t) {
 		t.Run(name, func(t *testing.T) {
-			f(t, open(t, store.Config{URL: url(t), Serializable: name == "serializable"}))
+			cfg := cfg
+			cfg.URL, cfg.Serializable = url(t), name == "serializable"
+			f(t, open(t, cfg))
 		})
 	}
 }

@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"renkei.dev/internal/audit"
+)
 
 // Tx is what changes are applied in.
 type Tx = tx
@@ -20,3 +24,19 @@ func (in *Institution) Row(ctx context.Context, sql string, args []any, dest ...
 
 // Dialect names the database.
 func (in *Institution) Dialect() string { return in.db.engine.dialect() }
+
+// Record writes an act to the log.
+func (in *Institution) Record(ctx context.Context, t Tx, act audit.Act) error {
+	return in.record(ctx, t, act)
+}
+
+// Seal takes all rows into the tree now.
+func (db *DB) Seal(ctx context.Context) error { return db.seal(ctx, &sealer{db: db}, 0) }
+
+// Tamper runs a statement outside of everything.
+func (db *DB) Tamper(ctx context.Context, sql string, args ...any) error {
+	return db.engine.commit(ctx, func(ctx context.Context, t tx) error {
+		_, err := t.Exec(ctx, sql, args...)
+		return err
+	})
+}

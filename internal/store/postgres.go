@@ -20,6 +20,7 @@ import (
 type postgresEngine struct {
 	pool *pgxpool.Pool
 	cfg  Config
+	seqs *IDs // numbers of the audit log, which need no round trip
 }
 
 func openPostgres(ctx context.Context, cfg Config) (engine, error) {
@@ -45,7 +46,12 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 	if err != nil {
 		return nil, failed(err, "open the database")
 	}
-	e := &postgresEngine{pool: pool, cfg: cfg}
+	seqs, err := NewIDs(cfg.Node, cfg.Now)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	e := &postgresEngine{pool: pool, cfg: cfg, seqs: seqs}
 	if err := e.ping(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -163,6 +169,8 @@ func (t *pgTx) Do(_ context.Context, sql string, args ...any) error {
 	t.queued = append(t.queued, queued{sql, args, nil})
 	return nil
 }
+
+func (t *pgTx) NextSeq() int64 { return t.engine.seqs.Next() }
 
 func (t *pgTx) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	if err := t.begin(ctx); err != nil {

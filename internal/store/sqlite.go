@@ -231,8 +231,12 @@ func (e *sqliteEngine) commitGroup(group []*waiting) (err error) {
 	if _, err = c.Exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
+	if err = c.QueryRow(ctx, `SELECT coalesce(max(seq), 0) FROM audit`).Scan(&c.seq); err != nil {
+		return err
+	}
 	held := 0
 	for _, r := range group {
+		seq := c.seq
 		if len(group) > 1 {
 			if _, err = c.Exec(ctx, `SAVEPOINT c`); err != nil {
 				return err
@@ -249,6 +253,7 @@ func (e *sqliteEngine) commitGroup(group []*waiting) (err error) {
 			_, err = c.Exec(ctx, `ROLLBACK`)
 			return err
 		case r.err != nil:
+			c.seq = seq
 			_, err = c.Exec(ctx, `ROLLBACK TO c`)
 		}
 		if err == nil && len(group) > 1 {

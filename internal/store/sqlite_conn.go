@@ -20,6 +20,12 @@ type sqliteConn struct {
 	conn       driver.Conn
 	statements map[string]statement
 	named      []driver.NamedValue
+	seq        int64 // the last number of the audit log, during a transaction of the writer
+}
+
+func (c *sqliteConn) NextSeq() int64 {
+	c.seq++
+	return c.seq
 }
 
 type statement interface {

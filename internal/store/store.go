@@ -14,10 +14,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
 
+	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/secret"
 )
@@ -25,7 +27,7 @@ import (
 // Config says which database to open and how to use it. URL is required.
 type Config struct {
 	URL string           // sqlite:PATH, or postgres://… as pgx reads it
-	Box *secret.Box      // seals columns and signs the log's checkpoints; required by what does either
+	Box *secret.Box      // seals columns and the audit log's key; required
 	Now func() time.Time // nil: the clock of the machine
 	Log *slog.Logger     // nil: slog.Default()
 
@@ -33,8 +35,16 @@ type Config struct {
 	// that says what to do, instead of bringing it up to date.
 	LeaveSchema bool
 
+	// Passive leaves out all background work: for commands beside a server.
+	Passive bool
+	// CheckpointFile is where the audit log's checkpoints are appended to, best
+	// on another disk: it shows when the log as a whole was set back. Empty: none.
+	CheckpointFile string
+
 	// The rest is for PostgreSQL.
 
+	// Node is this process's number among those that share the database, 0 to 1023.
+	Node int
 	// Pooled says that URL leads through a pooler in transaction mode: no
 	// named prepared statements and no settings at connection start.
 	Pooled bool
@@ -49,8 +59,10 @@ type Config struct {
 
 // DB is an open database. Its methods may be called at the same time.
 type DB struct {
-	engine engine
-	cfg    Config
+	engine   engine
+	cfg      Config
+	auditKey audit.Key
+	sealer   *sealer // nil when Passive
 }
 
 // engine is what differs between the two databases.
@@ -95,12 +107,26 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{engine: e, cfg: cfg}, nil
+	db := &DB{engine: e, cfg: cfg}
+	if db.auditKey, err = loadAuditKey(ctx, e, cfg.Box); err != nil {
+		e.close()
+		return nil, err
+	}
+	if !cfg.Passive {
+		db.sealer = startSealer(db)
+	}
+	return db, nil
 }
 
-// Close commits what has been taken and closes the database. Commits that come
-// later are fault.Unavailable.
-func (db *DB) Close() error { return db.engine.close() }
+// Close commits what has been taken, seals the audit log and closes the
+// database. Commits that come later are fault.Unavailable.
+func (db *DB) Close() error {
+	var sealing error
+	if db.sealer != nil {
+		sealing = db.sealer.end()
+	}
+	return errors.Join(sealing, db.engine.close())
+}
 
 // Ping tells whether the database can be read and written now;
 // fault.Unavailable when not.

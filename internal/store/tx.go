@@ -35,6 +35,8 @@ type tx interface {
 	MustOr(ctx context.Context, conflict error, sql string, args ...any) error
 	// Do runs one statement that may touch any number of rows.
 	Do(ctx context.Context, sql string, args ...any) error
+	// NextSeq returns the number of the next row of the audit log.
+	NextSeq() int64
 }
 
 type row interface{ Scan(dest ...any) error }
