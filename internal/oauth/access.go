@@ -212,10 +212,7 @@ func (e *Engine) opened(ctx context.Context, r AccessRequest, t AccessToken, now
 	a := Access{Client: t.Client, Partner: p.ID, Grant: t.Grant, Scope: t.Scope, AuthTime: t.AuthTime, Subject: string(t.Client)}
 	if s := t.Standing; s != nil {
 		a.Consent, a.User, a.Company, a.Subject, a.Extent = s.Consent, s.User, s.Company, e.subject(s), s.Extent
-		a.Extent.Functions = intersect(intersect(s.Extent.Functions, t.Functions), p.Functions)
-		if !slices.Contains(k.DetailsTypes, DetailsType) {
-			a.Extent.Functions = intersect(a.Extent.Functions, k.scopes.functions())
-		}
+		a.Extent.Functions = e.functionsLeft(k, p, t)
 		granted, _ := parseScope(t.Scope)
 		a.Scope = granted.cut(k.scopes, a.Extent.Functions).String()
 	}
@@ -225,6 +222,16 @@ func (e *Engine) opened(ctx context.Context, r AccessRequest, t AccessToken, now
 		}
 	}
 	return a, nil
+}
+
+// functionsLeft cuts a token's functions to what consent, contract and
+// registration all allow now.
+func (e *Engine) functionsLeft(k *knownClient, p partner.Partner, t AccessToken) []corebank.BusinessFunction {
+	left := intersect(intersect(t.Standing.Extent.Functions, t.Functions), p.Functions)
+	if !slices.Contains(k.DetailsTypes, DetailsType) {
+		left = intersect(left, k.scopes.functions())
+	}
+	return left
 }
 
 // whyNotWorking says why a client may not act, in the words of the API's problem

@@ -1,10 +1,6 @@
 package oauth
 
-import (
-	"time"
-
-	"renkei.dev/internal/jose"
-)
+import "time"
 
 // responseFor is how long a signed response may be taken (JARM §2.1: 10 minutes
 // at most).
@@ -12,11 +8,7 @@ const responseFor = 2 * time.Minute
 
 // signResponse signs an authorization response for its client (JARM §2.1).
 func (e *Engine) signResponse(k *knownClient, params map[string]string) (string, error) {
-	alg := k.ResponseSigningAlg
-	if alg == "" {
-		alg = jose.ES256
-	}
-	signer, err := e.signer(alg)
+	signer, err := e.signer(k.ResponseSigningAlg) // our first, where it registered none
 	if err != nil {
 		return "", err
 	}

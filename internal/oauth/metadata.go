@@ -17,6 +17,9 @@ type metadata struct {
 	TokenEndpoint         string   `json:"token_endpoint"`
 	PAREndpoint           string   `json:"pushed_authorization_request_endpoint"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	UserInfoEndpoint      string   `json:"userinfo_endpoint"`
+	GrantsEndpoint        string   `json:"grant_management_endpoint"`
 	JWKSURI               string   `json:"jwks_uri"`
 	RequirePAR            bool     `json:"require_pushed_authorization_requests"`
 	ScopesSupported       []string `json:"scopes_supported"`
@@ -27,6 +30,10 @@ type metadata struct {
 	AuthSigningAlgs       []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	RevocationAuthMethods []string `json:"revocation_endpoint_auth_methods_supported"`
 	RevocationSigningAlgs []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionAuthAlgs []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAlgs     []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
+	UserInfoAlgs          []string `json:"userinfo_signing_alg_values_supported"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
 	IssParameter          bool     `json:"authorization_response_iss_parameter_supported"`
 	DPoPAlgs              []string `json:"dpop_signing_alg_values_supported,omitempty"`
@@ -58,6 +65,9 @@ type aliases struct {
 	TokenEndpoint      string `json:"token_endpoint"`
 	PAREndpoint        string `json:"pushed_authorization_request_endpoint"`
 	RevocationEndpoint string `json:"revocation_endpoint"`
+	Introspection      string `json:"introspection_endpoint"`
+	UserInfo           string `json:"userinfo_endpoint"`
+	Grants             string `json:"grant_management_endpoint"`
 }
 
 // Metadata returns the one document that stands at both well-known addresses
@@ -71,6 +81,9 @@ func (e *Engine) Metadata() ([]byte, error) {
 		TokenEndpoint:         i.At(TokenEndpoint),
 		PAREndpoint:           i.At(PAREndpoint),
 		RevocationEndpoint:    i.At(RevokeEndpoint),
+		IntrospectionEndpoint: i.At(IntrospectEndpoint),
+		UserInfoEndpoint:      i.At(UserInfoEndpoint),
+		GrantsEndpoint:        i.At(GrantsEndpoint),
 		JWKSURI:               i.At(KeySetEndpoint),
 		RequirePAR:            !e.offers(FAPI1Adv),
 		ScopesSupported:       append(userScopes(), ScopePartner),
@@ -85,6 +98,8 @@ func (e *Engine) Metadata() ([]byte, error) {
 		ResponseSigningAlgs:   ours,
 		SubjectTypes:          []string{"pairwise"},
 		IDTokenAlgs:           ours,
+		UserInfoAlgs:          ours,
+		IntrospectionAlgs:     ours,
 		IDTokenKeyAlgs:        keyEncryptions,
 		IDTokenContentAlgs:    contentEncryptions,
 		ClaimsParameter:       true,
@@ -102,7 +117,7 @@ func (e *Engine) Metadata() ([]byte, error) {
 			m.AuthSigningAlgs = appendNew(m.AuthSigningAlgs, a)
 		}
 	}
-	m.RequestObjectAlgs, m.RevocationSigningAlgs = m.AuthSigningAlgs, m.AuthSigningAlgs
+	m.RequestObjectAlgs, m.RevocationSigningAlgs, m.IntrospectionAuthAlgs = m.AuthSigningAlgs, m.AuthSigningAlgs, m.AuthSigningAlgs
 	if slices.Contains(m.ResponseTypes, "code id_token") {
 		m.ResponseModes = append(m.ResponseModes, modeFragment)
 	}
@@ -118,9 +133,10 @@ func (e *Engine) Metadata() ([]byte, error) {
 		if e.cfg.CheckCertificate != nil {
 			m.AuthMethods = append(m.AuthMethods, string(TLSClientAuth))
 		}
-		m.Aliases = &aliases{i.AtMutualTLS(TokenEndpoint), i.AtMutualTLS(PAREndpoint), i.AtMutualTLS(RevokeEndpoint)}
+		m.Aliases = &aliases{i.AtMutualTLS(TokenEndpoint), i.AtMutualTLS(PAREndpoint), i.AtMutualTLS(RevokeEndpoint),
+			i.AtMutualTLS(IntrospectEndpoint), i.AtMutualTLS(UserInfoEndpoint), i.AtMutualTLS(GrantsEndpoint)}
 	}
-	m.RevocationAuthMethods = m.AuthMethods
+	m.RevocationAuthMethods, m.IntrospectionMethods = m.AuthMethods, m.AuthMethods
 	out, err := json.Marshal(m)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "write metadata", err)

@@ -75,6 +75,15 @@ type Request struct {
 	GrantAction   string          `json:"grant_management_action,omitempty"`
 }
 
+// kept is what of a request the tokens of its grant still need; what was for the
+// way there alone is left out.
+func (r Request) kept() Request {
+	return Request{
+		Client: r.Client, ResponseType: r.ResponseType, RedirectURI: r.RedirectURI, Scope: r.Scope,
+		Details: r.Details, Resource: r.Resource, Claims: r.Claims, GrantAction: r.GrantAction,
+	}
+}
+
 // PushedRequest is a request at rest.
 type PushedRequest struct {
 	Key       Key

@@ -84,7 +84,7 @@ func (i Issuer) completed(c Client) (Client, error) {
 		c.CertificateBound = !c.DPoPBound
 	}
 	if c.IDTokenSigningAlg == "" {
-		c.IDTokenSigningAlg = "ES256"
+		c.IDTokenSigningAlg = i.Keys.Algorithms()[0]
 	}
 	if c.Scope == "" && c.May(grantCode) {
 		c.Scope = userScopes().String()
@@ -275,6 +275,8 @@ func (r *registration) algorithms() {
 	for _, a := range []struct{ field, alg string }{
 		{"authorization_signed_response_alg", c.ResponseSigningAlg},
 		{"id_token_signed_response_alg", c.IDTokenSigningAlg},
+		{"userinfo_signed_response_alg", c.UserInfoSigningAlg},
+		{"introspection_signed_response_alg", c.IntrospectionAlg},
 	} {
 		if a.alg != "" && !r.issuer.signs(a.alg) {
 			r.fault(a.field, "is none that the issuer signs with")

@@ -89,14 +89,23 @@ func (e *Engine) redeemCode(ctx context.Context, r tokenRequest) (Tokens, error)
 
 func (e *Engine) redeem(ctx context.Context, r tokenRequest, code Authorized) (Tokens, error) {
 	request := code.Grant.Request
+	if code.Existing && request.GrantAction == "merge" {
+		before, _, err := e.cfg.Store.Grant(ctx, r.client.ID, code.Grant.ID)
+		if err != nil {
+			return Tokens{}, unlessMissing(err, badCode("the grant has ended"))
+		}
+		request = merged(before.Request, request)
+	}
 	left := cut(r.client.knownClient, r.client.partner, request, code.Standing.Extent.Functions)
+	grant := code.Grant
+	grant.Request = request.kept()
 	audience := request.Resource
 	if named, _ := e.issuer.resource(r.call.Form.All("resource")); audience == "" {
 		audience = named
 	}
 	value, access := e.newAccess(r, left, audience, code.Grant.AuthTime)
 	change := CodeRedeemed{
-		Header: r.head, Code: code.Key, Grant: code.Grant, Existing: code.Existing,
+		Header: r.head, Code: code.Key, Grant: grant, Existing: code.Existing,
 		Consent: code.Standing.Consent, Replaces: code.Replaces, Access: access,
 	}
 	answer := e.answerTokens(value, access, request, &code.Standing, r.head.At)

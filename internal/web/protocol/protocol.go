@@ -70,6 +70,11 @@ func (e edge) shared(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+string(oauth.PAREndpoint), e.push)
 	mux.HandleFunc("POST "+string(oauth.TokenEndpoint), e.token)
 	mux.HandleFunc("POST "+string(oauth.RevokeEndpoint), e.revoke)
+	mux.HandleFunc("POST "+string(oauth.IntrospectEndpoint), e.introspect)
+	mux.HandleFunc("GET "+string(oauth.UserInfoEndpoint), e.userInfo)
+	mux.HandleFunc("POST "+string(oauth.UserInfoEndpoint), e.userInfo)
+	mux.HandleFunc("GET "+string(oauth.GrantsEndpoint)+"/{grant}", e.queryGrant)
+	mux.HandleFunc("DELETE "+string(oauth.GrantsEndpoint)+"/{grant}", e.revokeGrant)
 }
 
 func (e edge) address(r *http.Request) string {
