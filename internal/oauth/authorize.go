@@ -51,7 +51,7 @@ func (e *Engine) find(ctx context.Context, r AuthorizeRequest, id ClientID, now 
 		return PushedRequest{}, page(BadRequest, fail(InvalidRequest, "client_id is missing"))
 	}
 	if uri == "" {
-		return e.findByValue(ctx, r, id, now)
+		return e.keepByValue(ctx, r, id, now)
 	}
 	key, ok := e.keyOf(requestURIValue, secret.Of(uri))
 	if !ok {
@@ -117,12 +117,6 @@ func (e *Engine) beginFault(k *knownClient, p partner.Partner, r Request, asked 
 		return page(BeyondRegistration, fail(UnmetAuthentication, "acr cannot be met"))
 	}
 	return nil
-}
-
-// findByValue returns the request that a browser brings in person, as a signed
-// request object (RFC 9101 §5), where the client's profile permits that.
-func (e *Engine) findByValue(ctx context.Context, r AuthorizeRequest, id ClientID, now time.Time) (PushedRequest, error) {
-	return PushedRequest{}, page(BadRequest, fail(InvalidRequest, "the request must be pushed"))
 }
 
 // tell adds the way back to a failure that the partner may be told of.
