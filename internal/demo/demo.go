@@ -110,6 +110,9 @@ func (d *demo) open(ctx context.Context) error {
 	if d.issued, err = d.folder.issue(d.world, d.cfg.Now()); err != nil {
 		return err
 	}
+	if err := d.folder.brand(); err != nil {
+		return err
+	}
 	d.bank, err = sandbox.Open(ctx, sandbox.Config{File: d.folder.path(bankFile), World: d.world, Now: d.cfg.Now})
 	if err != nil {
 		return fault.New(fault.Unavailable, "the demo's bank cannot use %s (%s); start anew with --reset", d.folder.path(bankFile), short(err))
@@ -133,7 +136,10 @@ func (d *demo) open(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.openPartners(ctx, listeners)
+	if err := d.openPartners(ctx, listeners); err != nil {
+		return err
+	}
+	return d.openStart(listeners)
 }
 
 // explained says what to do about a database that cannot be opened.

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"embed"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -18,6 +19,7 @@ const (
 	bankFile      = "bank.db"
 	keysFolder    = "keys"
 	partnerFolder = "partners"
+	brandFolder   = "brand"
 	issuedFolder  = "certificates"
 	caFile        = "ca.pem" // what browsers are asked to trust
 )
@@ -51,7 +53,7 @@ func (f folder) open() (known note, fresh bool, err error) {
 		return note{}, false, fault.New(fault.Unavailable, "the data directory %s cannot be read (%s); name another one with --data", f, short(err))
 	}
 	for _, e := range entries {
-		if e.Name() != issuedFolder && e.Name() != caFile { // what a reset leaves
+		if e.Name() != issuedFolder && e.Name() != brandFolder && e.Name() != caFile { // what a reset leaves
 			return note{}, false, fault.New(fault.Refused, "%s holds files that are not a demo's; name an empty or new directory with --data", f)
 		}
 	}
@@ -134,6 +136,21 @@ func (f folder) kept(name string, made func() ([]byte, error)) ([]byte, error) {
 		return nil, err
 	}
 	return data, f.write(name, data)
+}
+
+//go:embed brand
+var builtInBrand embed.FS
+
+// brand puts the demo bank's looks into the directory, where whoever likes can
+// change them; what is there already stays.
+func (f folder) brand() error {
+	return fs.WalkDir(builtInBrand, brandFolder, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		_, err = f.kept(filepath.FromSlash(name), func() ([]byte, error) { return builtInBrand.ReadFile(name) })
+		return err
+	})
 }
 
 // short leaves out of an error the path, which stands in the sentence around it.

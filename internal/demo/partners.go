@@ -122,6 +122,7 @@ func (s supplier) metadata(p places, k supplierKeys) ([]byte, error) {
 		"partner": map[string]any{
 			"id": s.id, "service": s.service, "corporation": s.corporation, "registration_number": s.number,
 			"contact":   map[string]string{"desk": s.service + " お客さま窓口", "phone": s.phone, "mail": "desk@" + s.id + ".example", "url": s.url(p) + "/"},
+			"logo_file": s.id + ".svg",
 			"functions": s.functions, "required_functions": s.required, "chooses_functions": s.chooses,
 			"history_days": 365, "contract_from": "2026-04-01",
 		},

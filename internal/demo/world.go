@@ -65,7 +65,7 @@ func (f folder) issue(w sandbox.World, now time.Time) (issued, error) {
 // who tries things will meet.
 func (d *demo) settings() config.File {
 	in := config.DefaultInstitution()
-	in.Name = institution
+	in.Name, in.Brand = institution, config.Path(d.folder.path(brandFolder))
 	p := d.places
 	site := func(name string, at int) config.Site {
 		return config.Site{Origin: config.Origin(p.origin(name, at)), Listen: config.Address(p.address(at))}
