@@ -70,7 +70,7 @@ func Open(ctx context.Context, cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, StoreConfig(cfg.Settings.Database, cfg.Material, box, cfg.Log))
+	db, err := store.Open(ctx, StoreConfig(cfg.Settings, cfg.Material, box, cfg.Log))
 	if err != nil {
 		return nil, err
 	}
@@ -83,10 +83,11 @@ func Open(ctx context.Context, cfg Config) (*App, error) {
 }
 
 // StoreConfig returns how the settings want the database opened.
-func StoreConfig(d config.Database, m config.Material, box *secret.Box, log *slog.Logger) store.Config {
+func StoreConfig(f config.File, m config.Material, box *secret.Box, log *slog.Logger) store.Config {
+	d := f.Database
 	return store.Config{
 		URL: cmp.Or(m.DatabaseURL, d.URL), DirectURL: cmp.Or(m.DirectURL, d.DirectURL), Box: box, Log: log,
-		Pooled: d.Pooled, Serializable: d.Serializable, MaxConns: d.MaxConns,
+		Pooled: d.Pooled, Serializable: d.Serializable, MaxConns: d.MaxConns, Node: f.Node, CheckpointFile: d.Checkpoints,
 	}
 }
 

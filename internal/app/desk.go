@@ -33,7 +33,7 @@ func OpenDesk(ctx context.Context, f config.File, m config.Material, name string
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, StoreConfig(f.Database, m, box, slog.New(slog.DiscardHandler)))
+	db, err := store.Open(ctx, StoreConfig(f, m, box, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,8 @@ type Database struct {
 	DirectURL    string `key:"direct_url"`    // around a pooler, for migrations
 	Pooled       bool   `key:"pooled"`        // url leads through a pooler in transaction mode
 	Serializable bool   `key:"serializable"`
-	MaxConns     int    `key:"max_conns"` // 0: by the number of CPUs
+	MaxConns     int    `key:"max_conns"`   // 0: by the number of CPUs
+	Checkpoints  string `key:"checkpoints"` // the file that the audit log's checkpoints are appended to; empty: none
 }
 
 // SealingKey is one key that columns and cookies are sealed with. The one with

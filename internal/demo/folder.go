@@ -16,6 +16,7 @@ const (
 	noteFile      = "renkei-demo.json" // which ports the data were made for; marks the folder as ours
 	manifestFile  = "demo.json"
 	storeFile     = "renkei.db"
+	logFile       = "audit-checkpoints"
 	bankFile      = "bank.db"
 	keysFolder    = "keys"
 	partnerFolder = "partners"
@@ -98,6 +99,7 @@ func (f folder) reset() error {
 	for _, db := range []string{storeFile, bankFile} {
 		gone = append(gone, db, db+"-wal", db+"-shm")
 	}
+	gone = append(gone, logFile)
 	for _, name := range append(gone, noteFile) { // the note last: a reset that broke off can be done again
 		if err := os.RemoveAll(f.path(name)); err != nil {
 			return fault.New(fault.Unavailable, "%s cannot be removed (%s); remove it and start again", f.path(name), short(err))

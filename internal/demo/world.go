@@ -86,6 +86,7 @@ func (d *demo) settings() config.File {
 
 	f := config.Default()
 	f.Database.URL = "sqlite:" + d.folder.path(storeFile)
+	f.Database.Checkpoints = d.folder.path(logFile)
 	if d.database != "" {
 		f.Database.URL = d.database
 	}
