@@ -16,9 +16,11 @@ type KeyFetcher func(ctx context.Context, uri string) ([]byte, error)
 const (
 	// clientsFreshFor is how old a registration in memory may be, so that a
 	// change is honoured by every node a second later (protocol.md §4 item 11).
-	clientsFreshFor = time.Second
+	clientsFreshFor = 500 * time.Millisecond
 	// refetchAfter bounds how often an unknown kid makes us fetch a jwks_uri anew.
 	refetchAfter = 30 * time.Second
+	// staleKeysFor is how long keys of a jwks_uri that does not answer go on.
+	staleKeysFor = time.Hour
 )
 
 // clientCache keeps registrations and their parsed keys.
@@ -124,6 +126,9 @@ func (c *clientCache) keysOf(ctx context.Context, k *knownClient, now time.Time,
 	}
 	raw, err := c.fetch(ctx, k.JWKSURI)
 	if err != nil {
+		if k.keys != nil && age < staleKeysFor {
+			return k.clientKeys, nil
+		}
 		return clientKeys{}, fault.Wrap(fault.Unavailable, "fetch the keys of client "+string(k.ID), err)
 	}
 	next := *k
