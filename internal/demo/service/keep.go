@@ -100,10 +100,11 @@ func (k *keep) beginSession(ctx context.Context) (int64, secret.Value, error) {
 // attempt is one linking under way, from PAR to the stored tokens.
 type attempt struct {
 	id, session int64
-	Verifier    string `json:"verifier"` // PKCE, RFC 7636
-	Outcome     string `json:"outcome,omitempty"`
-	Detail      string `json:"detail,omitempty"`
+	Verifier    string `json:"verifier"`          // PKCE, RFC 7636
+	Outcome     string `json:"outcome,omitempty"` // outcomeLinked or a word of trouble; empty: under way
 }
+
+const outcomeLinked = "linked"
 
 func (k *keep) beginAttempt(ctx context.Context, session int64, state secret.Value, a attempt) error {
 	d := secret.DigestOf("service state", "", state)
