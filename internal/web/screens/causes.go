@@ -68,6 +68,7 @@ func (s *Screens) showCause(w http.ResponseWriter, r *http.Request, p causePage,
 // endedPage is a page AL-9xx within a journey.
 func (s *Screens) endedPage(r *http.Request, j linkage.Journey) causePage {
 	p := s.causePage(s.page(r, j, screenOf(*j.Ended), causeWords(*j.Ended).heading), *j.Ended)
+	p.Steps = nil // it cannot go on: there is no step to stand on
 	if j.Ended.CanLeave {
 		p.Back = &back{Action: address(j.ID, actionOf(linkage.Leave)), Press: j.Press}
 	}
