@@ -14,7 +14,8 @@ import (
 
 const (
 	slotFor  = 60 * time.Second // lease of a slot; a call begins only well before its end
-	slotIdle = 2 * time.Second  // a slot that is not used for this long is given back
+	slotIdle = time.Second      // a slot that is not used for this long is given back
+	turnFor  = 5 * time.Second  // and one that is always in use after this long, so that other nodes have their turn
 )
 
 // PINSlot is the right of one node to have one call with an account's inquiry
@@ -56,11 +57,20 @@ func (c PINJudged) Act() audit.Act { return c.Done }
 type guard struct {
 	mu     sync.Mutex
 	holder int64
-	held   map[corebank.AccountID]map[int]*slot
+	shares map[corebank.AccountID]*share
+}
+
+// share is what a node holds of one account's slots.
+type share struct {
+	mu    sync.Mutex
+	users int // goroutines that look at it; under guard.mu
+	held  map[int]*slot
 }
 
 type slot struct {
+	since time.Time
 	until time.Time
+	rests time.Time // given back for other nodes' turn until then
 	busy  bool
 	idle  *time.Timer
 }
@@ -71,49 +81,69 @@ type slot struct {
 // anew. Errors beside those of call: PINUnusable; fault.Unavailable when too
 // many calls of the account are under way.
 func (s *Service) UsePIN(ctx context.Context, user corebank.UserID, account corebank.AccountID, call func(context.Context, corebank.InquiryPIN) error) error {
-	number, err := s.slotOf(ctx, user, account)
+	kept, counter, number, err := s.borrow(ctx, user, account)
 	if err != nil {
 		return err
 	}
 	defer s.giveBack(account, number)
-	kept, counter, err := s.usablePIN(ctx, user, account, Registered) // again: a refusal may have come while we waited
-	if err != nil {
-		return err
-	}
 	pin, err := s.openPIN(account, kept.Sealed)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.Rules.BankFor)
+	bank, cancel := context.WithTimeout(ctx, s.Rules.BankFor)
 	defer cancel()
-	answer := call(ctx, pin)
+	answer := call(bank, pin)
 	if err := s.judgePIN(context.WithoutCancel(ctx), kept, counter, answer); err != nil {
 		return err
 	}
 	return answer
 }
 
-// usablePIN finds the PIN that serves a user for an account, in a state.
-func (s *Service) usablePIN(ctx context.Context, user corebank.UserID, account corebank.AccountID, state PINState) (StoredPIN, login.Counter, error) {
-	all, err := s.Store.PINs(ctx, []corebank.AccountID{account})
+// borrow takes a slot and then looks at the PIN, in this order: a refusal that
+// came before the slot was free is seen. While all slots are in use it waits.
+func (s *Service) borrow(ctx context.Context, user corebank.UserID, account corebank.AccountID) (StoredPIN, login.Counter, int, error) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for wait := firstPause; ; wait = min(2*wait, longestWait) {
+		select {
+		case <-ctx.Done():
+			return StoredPIN{}, login.Counter{}, 0, fault.Wrap(fault.Unavailable, "wait for calls with the same PIN", ctx.Err())
+		case <-pause.C:
+		}
+		number, err := s.takeSlot(ctx, account)
+		if err != nil {
+			return StoredPIN{}, login.Counter{}, 0, err
+		}
+		kept, counter, err := s.usablePIN(ctx, user, account)
+		if err == nil && number > 0 && number <= s.slotsOf(counter) {
+			return kept, counter, number, nil
+		}
+		if number > 0 {
+			s.giveBack(account, number)
+		}
+		if err != nil {
+			return kept, counter, 0, err
+		}
+		pause.Reset(wait)
+	}
+}
+
+// usablePIN finds the PIN that serves a user for an account. Errors: PINUnusable.
+func (s *Service) usablePIN(ctx context.Context, user corebank.UserID, account corebank.AccountID) (StoredPIN, login.Counter, error) {
+	all, counter, err := s.Store.PINInUse(ctx, account)
 	if err != nil {
 		return StoredPIN{}, login.Counter{}, fault.Wrap(fault.Of(err), "find an inquiry PIN", err)
 	}
 	kept, ok := s.pinOf(all, user, account)
-	if !ok {
-		return kept, login.Counter{}, PINUnusable{account, Unregistered}
+	switch {
+	case !ok:
+		return kept, counter, PINUnusable{account, Unregistered}
+	case kept.State != Registered:
+		return kept, counter, PINUnusable{account, kept.State}
+	case s.slotsOf(counter) == 0:
+		return kept, counter, PINUnusable{account, Registered}
 	}
-	if kept.State != state {
-		return kept, login.Counter{}, PINUnusable{account, kept.State}
-	}
-	counters, err := s.Store.Counters(ctx, pinKey(account))
-	if err != nil {
-		return kept, login.Counter{}, fault.Wrap(fault.Of(err), "count tries of a PIN", err)
-	}
-	if s.slotsOf(counters[0]) == 0 {
-		return kept, counters[0], PINUnusable{account, Registered}
-	}
-	return kept, counters[0], nil
+	return kept, counter, nil
 }
 
 // slotsOf returns how many calls may be under way: as many as the core would
@@ -155,18 +185,14 @@ func (s *Service) judgePIN(ctx context.Context, kept StoredPIN, counter login.Co
 		if !isConflict(err) {
 			return err
 		}
-		all, e := s.Store.PINs(ctx, []corebank.AccountID{kept.Account})
+		all, now, e := s.Store.PINInUse(ctx, kept.Account)
 		if e != nil {
 			return fault.Wrap(fault.Of(e), "find an inquiry PIN", e)
 		}
 		if !stillKept(all, kept) {
-			return nil // another PIN was registered meanwhile
+			return nil // another PIN was registered meanwhile, or another call said the same
 		}
-		counters, e := s.Store.Counters(ctx, from.Key)
-		if e != nil {
-			return fault.Wrap(fault.Of(e), "count tries of a PIN", e)
-		}
-		counter = counters[0]
+		counter = now
 	}
 	return fault.New(fault.Unavailable, "counters keep moving")
 }
@@ -180,56 +206,33 @@ func stillKept(all []StoredPIN, kept StoredPIN) bool {
 	return false
 }
 
-// slotOf takes a slot, waiting for one while all are in use.
-func (s *Service) slotOf(ctx context.Context, user corebank.UserID, account corebank.AccountID) (int, error) {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for wait := firstPause; ; wait = min(2*wait, longestWait) {
-		select {
-		case <-ctx.Done():
-			return 0, fault.Wrap(fault.Unavailable, "wait for calls with the same PIN", ctx.Err())
-		case <-pause.C:
-		}
-		_, counter, err := s.usablePIN(ctx, user, account, Registered)
-		if err != nil {
-			return 0, err
-		}
-		number, err := s.takeSlot(ctx, account, s.slotsOf(counter))
-		if err != nil || number > 0 {
-			return number, err
-		}
-		pause.Reset(wait)
-	}
-}
-
 // takeSlot returns a slot that this node holds or can have now, else 0.
-func (s *Service) takeSlot(ctx context.Context, account corebank.AccountID, slots int) (int, error) {
+func (s *Service) takeSlot(ctx context.Context, account corebank.AccountID) (int, error) {
+	sh := s.guard.look(account, s.NextID)
+	defer s.guard.done(account, sh)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	now := s.now()
-	g := &s.guard
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.held == nil {
-		g.held, g.holder = map[corebank.AccountID]map[int]*slot{}, s.NextID()
-	}
-	if g.held[account] == nil {
-		g.held[account] = map[int]*slot{}
-	}
-	for n := 1; n <= slots; n++ {
-		h := g.held[account][n]
-		if h != nil && h.busy {
+	for n := 1; n <= s.Rules.MaxPINTries; n++ {
+		h := sh.held[n]
+		if h != nil && (h.busy || now.Before(h.rests)) {
 			continue
 		}
 		if h == nil || h.until.Before(now.Add(s.Rules.BankFor+leaseSlack)) {
 			until := now.Add(slotFor + s.Rules.BankFor)
-			ok, err := s.Store.TakePINSlot(ctx, PINSlot{account, n, g.holder, until}, now)
+			ok, err := s.Store.TakePINSlot(ctx, PINSlot{account, n, s.guard.holder, until}, now)
 			if err != nil {
 				return 0, fault.Wrap(fault.Of(err), "take a slot for a PIN", err)
 			}
 			if !ok {
+				delete(sh.held, n)
 				continue
 			}
-			h = &slot{until: until}
-			g.held[account][n] = h
+			if h == nil || !h.rests.IsZero() {
+				h = &slot{since: now}
+			}
+			h.until = until
+			sh.held[n] = h
 		}
 		if h.idle != nil {
 			h.idle.Stop()
@@ -240,32 +243,68 @@ func (s *Service) takeSlot(ctx context.Context, account corebank.AccountID, slot
 	return 0, nil
 }
 
-// giveBack frees a slot for the next call of this node, and after a while of not
-// being used for other nodes.
+// giveBack frees a slot for the next call of this node, and once it was not used
+// for a while for other nodes.
 func (s *Service) giveBack(account corebank.AccountID, number int) {
-	g := &s.guard
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	h := g.held[account][number]
+	sh := s.guard.look(account, s.NextID)
+	defer s.guard.done(account, sh)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	h := sh.held[number]
+	if h == nil {
+		return
+	}
 	h.busy = false
 	h.idle = time.AfterFunc(slotIdle, func() { s.dropSlot(account, number, h) })
+	if now := s.now(); now.Sub(h.since) > turnFor {
+		h.until, h.rests = time.Time{}, now.Add(2*longestWait)
+		s.forgetSlot(account, number)
+	}
 }
 
 func (s *Service) dropSlot(account corebank.AccountID, number int, h *slot) {
-	g := &s.guard
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if h.busy || g.held[account][number] != h {
+	sh := s.guard.look(account, s.NextID)
+	defer s.guard.done(account, sh)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if h.busy || sh.held[number] != h {
 		return
 	}
-	delete(g.held[account], number)
-	if len(g.held[account]) == 0 {
-		delete(g.held, account)
-	}
+	delete(sh.held, number)
+	s.forgetSlot(account, number)
+}
+
+// forgetSlot gives a slot back to all nodes. Where that fails, its lease ends by
+// itself.
+func (s *Service) forgetSlot(account corebank.AccountID, number int) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitFor)
 	defer cancel()
-	// Whether this works or not, the lease ends by itself.
-	_ = s.Store.DropPINSlot(ctx, PINSlot{Account: account, Number: number, Holder: g.holder})
+	_ = s.Store.DropPINSlot(ctx, PINSlot{Account: account, Number: number, Holder: s.guard.holder})
+}
+
+// look returns an account's share, to be given up by done.
+func (g *guard) look(account corebank.AccountID, nextID func() int64) *share {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shares == nil {
+		g.shares, g.holder = map[corebank.AccountID]*share{}, nextID()
+	}
+	sh := g.shares[account]
+	if sh == nil {
+		sh = &share{held: map[int]*slot{}}
+		g.shares[account] = sh
+	}
+	sh.users++
+	return sh
+}
+
+// done forgets a share that holds nothing and that nobody looks at.
+func (g *guard) done(account corebank.AccountID, sh *share) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if sh.users--; sh.users == 0 && len(sh.held) == 0 {
+		delete(g.shares, account)
+	}
 }
 
 // CheckPendingPINs asks the core for up to limit PINs that it could not check
@@ -289,15 +328,15 @@ func (s *Service) CheckPendingPINs(ctx context.Context, limit int) (int, error) 
 }
 
 func (s *Service) checkPending(ctx context.Context, kept StoredPIN) error {
-	counters, err := s.Store.Counters(ctx, pinKey(kept.Account))
-	if err != nil {
-		return err
-	}
-	number, err := s.takeSlot(ctx, kept.Account, s.slotsOf(counters[0]))
+	number, err := s.takeSlot(ctx, kept.Account)
 	if err != nil || number == 0 {
-		return err // no try is left, or all are in use: another time
+		return err // all are in use: another time
 	}
 	defer s.giveBack(kept.Account, number)
+	all, counter, err := s.Store.PINInUse(ctx, kept.Account)
+	if err != nil || !stillKept(all, kept) || number > s.slotsOf(counter) {
+		return err
+	}
 	pin, err := s.openPIN(kept.Account, kept.Sealed)
 	if err != nil {
 		return err
@@ -305,7 +344,7 @@ func (s *Service) checkPending(ctx context.Context, kept StoredPIN) error {
 	bank, cancel := context.WithTimeout(ctx, s.Rules.BankFor)
 	defer cancel()
 	answer := s.Bank.CheckPIN(bank, kept.Account, pin)
-	if err := s.judgePIN(context.WithoutCancel(ctx), kept, counters[0], answer); err != nil {
+	if err := s.judgePIN(context.WithoutCancel(ctx), kept, counter, answer); err != nil {
 		return err
 	}
 	return answer

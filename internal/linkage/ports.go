@@ -30,6 +30,9 @@ type Store interface {
 	// ConsentsTo returns the consents of a user to a partner that are not Ended,
 	// the newest first.
 	ConsentsTo(ctx context.Context, user corebank.UserID, p partner.ID) ([]Consent, error)
+	// PINInUse returns what is kept of one account, of all users, with the
+	// counter of its tries.
+	PINInUse(ctx context.Context, account corebank.AccountID) ([]StoredPIN, login.Counter, error)
 	// PendingPINs returns up to limit PINs that are Pending, the oldest first.
 	PendingPINs(ctx context.Context, limit int) ([]StoredPIN, error)
 	// TakePINSlot takes a slot that nobody holds at now, or takes the holder's

@@ -10,6 +10,7 @@ import (
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/linkage"
+	"renkei.dev/internal/login"
 )
 
 const pinColumns = `account_id, user_id, user_name, company_id, state, pin, version, consent_id, changed_at`
@@ -29,6 +30,29 @@ func (in *Institution) PINs(ctx context.Context, accounts []corebank.AccountID) 
 		WHERE institution = $1 AND account_id IN (`+strings.Join(wanted, ", ")+`) ORDER BY account_id, user_id`, args...)
 	return collect(rs, err, "find inquiry PINs", scanPIN)
 }
+
+// PINInUse returns what is kept of one account, of all users, with the counter
+// of its tries, in one look-up: every inquiry of a partner begins with it.
+func (in *Institution) PINInUse(ctx context.Context, account corebank.AccountID) ([]linkage.StoredPIN, login.Counter, error) {
+	counter := login.New(login.Key{Way: login.ByPIN, Subject: string(account)})
+	rs, err := in.read.Query(ctx, `SELECT account_id, user_id, user_name, company_id, state, pin, p.version, consent_id, changed_at,
+			COALESCE(c.version, 0), COALESCE(taken, 0), COALESCE(wrong, 0), COALESCE(cap, -1)
+		FROM inquiry_pins p
+		LEFT JOIN login_counters c ON c.institution = p.institution AND c.way = 'pin' AND c.subject = p.account_id
+		WHERE p.institution = $1 AND p.account_id = $2 ORDER BY user_id`, in.id, string(account))
+	pins, err := collect(rs, err, "find an inquiry PIN", func(r row) (linkage.StoredPIN, error) {
+		return scanPIN(with{r, []any{&counter.Version, &counter.Taken, &counter.Wrong, &counter.Cap}})
+	})
+	return pins, counter, err
+}
+
+// with is a row whose last columns go elsewhere.
+type with struct {
+	row
+	last []any
+}
+
+func (w with) Scan(dest ...any) error { return w.row.Scan(append(dest, w.last...)...) }
 
 // PendingPINs returns up to limit PINs that are to be checked, the oldest first.
 func (in *Institution) PendingPINs(ctx context.Context, limit int) ([]linkage.StoredPIN, error) {
