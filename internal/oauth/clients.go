@@ -23,6 +23,9 @@ const (
 	staleKeysFor = time.Hour
 )
 
+// errFailedLately spares an address that did not answer a moment ago.
+var errFailedLately = fault.New(fault.Unavailable, "a fetch failed a moment ago")
+
 // clientCache keeps registrations and their parsed keys.
 type clientCache struct {
 	store   Store
@@ -50,6 +53,7 @@ type clientKeys struct {
 	// self_signed_tls_client_auth alone.
 	certificates map[string]bool
 	fetchedAt    time.Time
+	failedAt     time.Time // of the last fetch that failed
 }
 
 // get returns a client, at most clientsFreshFor old. Errors: fault.NotFound.
@@ -124,14 +128,22 @@ func (c *clientCache) keysOf(ctx context.Context, k *knownClient, now time.Time,
 	if k.keys != nil && age < c.keysFor && !(again && age >= refetchAfter) {
 		return k.clientKeys, nil
 	}
-	raw, err := c.fetch(ctx, k.JWKSURI)
+	next := *k
+	err := errFailedLately
+	var raw []byte
+	if now.Sub(k.failedAt) >= refetchAfter {
+		raw, err = c.fetch(ctx, k.JWKSURI)
+	}
 	if err != nil {
+		if err != errFailedLately {
+			next.failedAt = now
+			c.remember(&next)
+		}
 		if k.keys != nil && age < staleKeysFor {
 			return k.clientKeys, nil
 		}
 		return clientKeys{}, fault.Wrap(fault.Unavailable, "fetch the keys of client "+string(k.ID), err)
 	}
-	next := *k
 	if next.clientKeys, err = parseKeys(raw, now); err != nil {
 		return clientKeys{}, fault.Wrap(fault.Refused, "read the fetched keys of client "+string(k.ID), err)
 	}

@@ -211,3 +211,19 @@ func wantError(t testing.TB, w *httptest.ResponseRecorder, status int, code stri
 		t.Errorf("an error may be cached: %v", w.Header())
 	}
 }
+
+func toJSON(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // maps of texts always marshal
+	}
+	return raw
+}
+
+func mustJSON(raw json.RawMessage) any {
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		panic(err) // it was registered
+	}
+	return v
+}
