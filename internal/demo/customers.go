@@ -58,6 +58,8 @@ func (f folder) customer(company sandbox.Company, m sandbox.Member, a authoritie
 	switch m.Certificate {
 	case sandbox.ExpiredCertificate:
 		from, until = now.Add(-year), now.Add(-24*time.Hour)
+	case sandbox.ExpiringCertificate:
+		until = now.AddDate(0, 0, 20)
 	case sandbox.EarlyCertificate:
 		from, until = now.Add(year), now.Add(2*year)
 	case sandbox.ForeignCertificate:

@@ -6,6 +6,7 @@
 package banktest
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -75,6 +76,45 @@ func Run(t *testing.T, open func(t *testing.T) corebank.Connector, f Fixture) {
 		}
 	})
 	t.Run("answers are compared as people type them", func(t *testing.T) { testAnswers(t, open(t), f) })
+	t.Run("parallel right PINs are all right", func(t *testing.T) { testRightPINs(t, open(t), f) })
+	t.Run("every function has its right, in the order of the screens", func(t *testing.T) {
+		b := open(t)
+		u, err := b.CheckPassword(t.Context(), f.LoginID, f.Password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rights, err := b.Rights(t.Context(), u.ID)
+		if err != nil || len(rights) != len(corebank.Functions) {
+			t.Fatalf("got %v, %v", rights, err)
+		}
+		for i, r := range rights {
+			if r.Function != corebank.Functions[i] {
+				t.Errorf("right %d is %s", i, r.Function)
+			}
+		}
+		accounts, err := b.Accounts(t.Context(), u.ID)
+		found := false
+		for _, a := range accounts {
+			found = found || a.ID == f.Account
+			if len(a.BranchCode) != 3 || len(a.Number) != 7 || a.ID == "" {
+				t.Errorf("account %+v", a)
+			}
+		}
+		if err != nil || !found {
+			t.Errorf("the user's accounts are %v, %v", accounts, err)
+		}
+	})
+	t.Run("an open bank says so, and a call ends with its context", func(t *testing.T) {
+		b := open(t)
+		if h, err := b.Hours(t.Context()); err != nil || !h.Open {
+			t.Errorf("Hours: %+v, %v", h, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := b.CheckPassword(ctx, f.LoginID, f.Password); err != nil && !errors.Is(err, fault.Unavailable) {
+			t.Errorf("a call that was given up: %v", err)
+		}
+	})
 	t.Run("parallel wrong PINs spend each try once and then lock", func(t *testing.T) { testPINs(t, open(t), f) })
 	t.Run("entries add up and page without gap", func(t *testing.T) { testEntries(t, open(t), f) })
 	t.Run("what does not exist is not found", func(t *testing.T) {
@@ -117,6 +157,20 @@ func hiragana(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// testRightPINs holds that checks under way are not counted as wrong ones, which
+// would lock an account whose partner fetches much at once.
+func testRightPINs(t *testing.T, b corebank.Connector, f Fixture) {
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			if err := b.CheckPIN(t.Context(), f.Account, f.PIN); err != nil {
+				t.Errorf("a right PIN: %v", err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func testPINs(t *testing.T, b corebank.Connector, f Fixture) {
@@ -197,6 +251,12 @@ func testEntries(t *testing.T, b corebank.Connector, f Fixture) {
 	if last.Balance != balance.Current {
 		t.Errorf("the last entry leaves %d, the balance is %d", last.Balance, balance.Current)
 	}
+	for _, limit := range []int{0, -1, 501} {
+		bad := corebank.EntryQuery{From: from, To: to, Limit: limit}
+		if _, err := b.Transactions(t.Context(), f.Account, f.PIN, bad); !errors.Is(err, fault.Invalid) {
+			t.Errorf("a limit of %d: %v", limit, err)
+		}
+	}
 	q.After = "7.forged"
 	if _, err := b.Transactions(t.Context(), f.Account, f.PIN, q); !errors.Is(err, fault.Invalid) {
 		t.Errorf("a forged cursor: %v", err)
@@ -211,7 +271,7 @@ func testEntries(t *testing.T, b corebank.Connector, f Fixture) {
 		t.Fatalf("%d deposits, %v", len(deposits.Entries), err)
 	}
 	for _, e := range deposits.Entries {
-		if e.Direction != corebank.In || e.Remitter == "" {
+		if e.Direction != corebank.In || e.Remitter == "" || !seen[e.ID] {
 			t.Errorf("no deposit: %+v", e)
 		}
 	}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -19,7 +20,7 @@ func (b *Bank) CheckPassword(ctx context.Context, id corebank.LoginID, password 
 		if err := b.wait(ctx, nil, false); err != nil {
 			return corebank.User{}, err
 		}
-		b.calls.count("CheckPassword")
+		b.calls.count("CheckPassword", string(id))
 		if err := b.waste(ctx, password); err != nil {
 			return corebank.User{}, err
 		}
@@ -28,7 +29,7 @@ func (b *Bank) CheckPassword(ctx context.Context, id corebank.LoginID, password 
 	if err := b.wait(ctx, s.company, false); err != nil {
 		return corebank.User{}, err
 	}
-	b.calls.count("CheckPassword")
+	b.calls.count("CheckPassword", string(id))
 	if err := b.check(ctx, passwords, string(s.ID), secret.Of(s.Password), password); err != nil {
 		return corebank.User{}, err
 	}
@@ -38,16 +39,10 @@ func (b *Bank) CheckPassword(ctx context.Context, id corebank.LoginID, password 
 // UserOf returns the user that a certificate belongs to: the one whose login id
 // is the common name, in the company that is its organization.
 func (b *Bank) UserOf(ctx context.Context, c corebank.Certificate) (corebank.User, error) {
-	var login, organization string
-	for _, rdn := range strings.Split(c.Subject, ",") {
-		switch name, value, _ := strings.Cut(strings.TrimSpace(rdn), "="); strings.ToUpper(name) {
-		case "CN":
-			login = value
-		case "O":
-			organization = value
-		}
-	}
+	login, ok1 := attribute(c.Subject, "CN")
+	organization, ok2 := attribute(c.Subject, "O")
 	s, ok := b.byLogin[corebank.LoginID(login)]
+	ok = ok && ok1 && ok2 && !s.Unbound
 	if !ok || s.Method != corebank.CertificateLogin || (organization != "" && organization != s.company.Name) {
 		return corebank.User{}, fault.New(fault.NotFound, "find the user of certificate %s", c.Serial)
 	}
@@ -55,6 +50,44 @@ func (b *Bank) UserOf(ctx context.Context, c corebank.Certificate) (corebank.Use
 		return corebank.User{}, err
 	}
 	return s.User, nil
+}
+
+// attribute returns the value of an attribute of a distinguished name (RFC 4514
+// §3), empty where there is none; a name that has it twice says nothing clear.
+func attribute(name, wanted string) (value string, clear bool) {
+	var key, part strings.Builder
+	found, inValue := 0, false
+	end := func() {
+		if strings.EqualFold(strings.TrimSpace(key.String()), wanted) {
+			value = part.String()
+			found++
+		}
+		key.Reset()
+		part.Reset()
+		inValue = false
+	}
+	for i := 0; i < len(name); i++ {
+		switch c := name[i]; {
+		case c == '\\' && i+1 < len(name):
+			i++
+			if pair, err := strconv.ParseUint(name[i:min(i+2, len(name))], 16, 8); err == nil && i+1 < len(name) {
+				part.WriteByte(byte(pair))
+				i++
+			} else {
+				part.WriteByte(name[i])
+			}
+		case c == ',' || c == '+':
+			end()
+		case c == '=' && !inValue:
+			inValue = true
+		case inValue:
+			part.WriteByte(c)
+		default:
+			key.WriteByte(c)
+		}
+	}
+	end()
+	return value, found <= 1
 }
 
 // CheckPasswordOf checks the password of a user known by certificate.
@@ -66,7 +99,7 @@ func (b *Bank) CheckPasswordOf(ctx context.Context, user corebank.UserID, passwo
 	if err := b.wait(ctx, s.company, false); err != nil {
 		return err
 	}
-	b.calls.count("CheckPasswordOf")
+	b.calls.count("CheckPasswordOf", string(user))
 	return b.check(ctx, passwords, string(user), secret.Of(s.Password), password)
 }
 
@@ -97,7 +130,7 @@ func (b *Bank) CheckAnswer(ctx context.Context, user corebank.UserID, question c
 	}
 	for _, q := range s.Questions {
 		if q.ID == question {
-			b.calls.count("CheckAnswer")
+			b.calls.count("CheckAnswer", string(user))
 			return b.check(ctx, answers, string(user)+" "+string(question), foldAnswer(secret.Of(q.Answer)), foldAnswer(answer))
 		}
 	}
@@ -142,7 +175,13 @@ func (b *Bank) Accounts(ctx context.Context, user corebank.UserID) ([]corebank.A
 	}
 	all := make([]corebank.Account, 0, len(s.company.Accounts))
 	for _, a := range s.company.Accounts {
-		all = append(all, a.Account)
+		shown := a.Account
+		closed, err := b.closed(ctx, b.accounts[a.ID])
+		if err != nil {
+			return nil, err
+		}
+		shown.Closed = closed
+		all = append(all, shown)
 	}
 	return all, nil
 }

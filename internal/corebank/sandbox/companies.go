@@ -91,7 +91,19 @@ func companiesThatLink() []Company {
 			account("003", corebank.Savings, 1000202, "積立", "1202", 6_000_000, SeedRegistered),
 		}, member(person{"ok.cert", "電子 太郎", corebank.MasterUser, "demo-ok-cert-2468", ValidCertificate,
 			"電子証明書方式。未登録の口座が1つあるので、手順4・5も出ます。",
-			"Client certificate. One account lacks its PIN, so steps 4 and 5 appear."})),
+			"Client certificate. One account lacks its PIN, so steps 4 and 5 appear."}),
+			member(person{"cert.expiring", "電子 更", corebank.AdminUser, "demo-cert-expiring-2468", ExpiringCertificate,
+				"電子証明書の有効期限まで30日を切っています。ログインの画面に更新の案内が出ます。",
+				"The certificate expires within thirty days; the login page says how to renew it."})),
+		company("every", "全手順サンプル株式会社", "ｾﾞﾝﾃｼﾞﾕﾝｻﾝﾌﾟﾙ(ｶ", "Zentejun Sample Inc.", []Account{
+			account("001", corebank.Ordinary, 1001401, "本社", "2401", 7_300_000, SeedNone),
+			account("002", corebank.Ordinary, 1001402, "工場", "2402", 2_600_000, SeedNone),
+		}, change(member(person{"all.steps", "全手 順", corebank.MasterUser, "demo-all-steps-2468", NoCertificate,
+			"ID・パスワード方式で、追加認証も暗証番号の登録も、すべての手順を通ります。",
+			"ID and password, through every step: the question and the PINs as well."}), func(m *Member) { m.Flagged = true }),
+			change(member(person{"all.steps.cert", "全手 証", corebank.AdminUser, "demo-all-steps-cert-2468", ValidCertificate,
+				"電子証明書方式で、追加認証も暗証番号の登録も、すべての手順を通ります。",
+				"Client certificate, through every step: the question and the PINs as well."}), func(m *Member) { m.Flagged = true })),
 		company("risk", "見本警備有限会社", "ﾐﾎﾝｹｲﾋﾞ(ﾕ", "Mihon Keibi Ltd.", []Account{
 			account("001", corebank.Ordinary, 1000301, "", "1301", 1_500_000, SeedRegistered),
 		}, change(member(person{"risk.question", "用心 守", corebank.MasterUser, "demo-risk-2468", NoCertificate,
@@ -133,13 +145,25 @@ func companiesThatLink() []Company {
 				})),
 		company("closing", "店じまい見本株式会社", "ﾐｾｼﾞﾏｲﾐﾎﾝ(ｶ", "Misejimai Mihon Inc.", []Account{
 			account("001", corebank.Ordinary, 1000701, "", "1701", 900_000, SeedRegistered),
-			change1(account("002", corebank.Ordinary, 1000702, "解約した口座", "1702", 100_000, SeedRegistered)),
+			changeAccount(account("002", corebank.Ordinary, 1000702, "解約した口座", "1702", 100_000, SeedRegistered), func(a *Account) { a.Closed = true }),
 		}, member(person{"closing.account", "仕舞 終", corebank.MasterUser, "demo-closing-2468", NoCertificate,
 			"口座の1つが解約されています。", "One of the accounts has been closed."})),
+		company("shimai", "まもなく閉店見本有限会社", "ﾏﾓﾅｸﾍｲﾃﾝﾐﾎﾝ(ﾕ", "Mamonaku Heiten Mihon Ltd.", []Account{
+			account("001", corebank.Ordinary, 1001501, "残る口座", "2501", 1_100_000, SeedRegistered),
+			changeAccount(account("002", corebank.Ordinary, 1001502, "まもなく解約", "2502", 300_000, SeedRegistered), func(a *Account) { a.ClosesAfter = 2 }),
+		}, member(person{"closing.soon", "仕舞 近", corebank.MasterUser, "demo-closing-soon-2468", NoCertificate,
+			"口座の1つは、残高を2回照会すると解約されます。", "One of the accounts is closed after two balance inquiries."})),
+		company("strict", "厳格見本印刷株式会社", "ｹﾞﾝｶｸﾐﾎﾝｲﾝｻﾂ(ｶ", "Genkaku Mihon Printing Inc.", []Account{
+			account("001", corebank.Ordinary, 1001601, "日常経費", "2601", 1_700_000, SeedRegistered),
+			changeAccount(account("002", corebank.Ordinary, 1001602, "2回で停止", "2602", 400_000, SeedNone), func(a *Account) { a.Tries = 2 }),
+			changeAccount(account("003", corebank.Ordinary, 1001603, "照会停止中", "2603", 200_000, SeedNone), func(a *Account) { a.Locked = true }),
+		}, member(person{"pin.locked", "厳格 静", corebank.MasterUser, "demo-pin-locked-2468", NoCertificate,
+			"暗証番号を2回誤ると止まる口座と、すでに照会が止まっている口座があります。",
+			"One account locks after two wrong PINs, another is locked already."})),
 	}
 }
 
-func change1(a Account) Account { a.Closed = true; return a }
+func changeAccount(a Account, how func(*Account)) Account { how(&a); return a }
 
 func companiesThatMeetWeather() []Company {
 	return []Company{
@@ -160,6 +184,11 @@ func companiesThatMeetWeather() []Company {
 			account("001", corebank.Ordinary, 1001101, "", "2101", 600_000, SeedNone),
 		}, member(person{"core.down", "停田 電", corebank.MasterUser, "demo-core-down-2468", NoCertificate,
 			"ログインのあと、勘定系が応答しません（AL-950）。", "After the login the core does not answer (AL-950)."})), Habit{Down: true}),
+		with(company("alldown", "全停止見本株式会社", "ｾﾞﾝﾃｲｼﾐﾎﾝ(ｶ", "Zenteishi Mihon Inc.", []Account{
+			account("001", corebank.Ordinary, 1001701, "", "2701", 600_000, SeedNone),
+		}, member(person{"bank.down", "停田 全", corebank.MasterUser, "demo-bank-down-2468", NoCertificate,
+			"インターネットバンキングが応答せず、ログインを確かめられません（AL-950）。",
+			"Internet banking does not answer, so the login cannot be checked (AL-950)."})), Habit{AllDown: true}),
 	}
 }
 
@@ -175,12 +204,19 @@ func companiesThatAreRefused() []Company {
 			"別の機関が発行した電子証明書です（AL-904）。", "The certificate is another institution's (AL-904)."}),
 		member(person{"ng.usage", "用途 違", corebank.AdminUser, "demo-ng-usage-2468", ServerCertificate,
 			"ログイン用ではない電子証明書です（AL-905）。", "The certificate is not for logging in (AL-905)."}),
+		change(member(person{"ng.unbound", "結び 無", corebank.AdminUser, "demo-ng-unbound-2468", ValidCertificate,
+			"どの利用者にも結び付かない電子証明書です（AL-905）。", "The certificate belongs to no user (AL-905)."}), func(m *Member) { m.Unbound = true }),
+		change(member(person{"ng.locked.cert", "停止 証", corebank.AdminUser, "demo-ng-locked-cert-2468", ValidCertificate,
+			"電子証明書方式で、利用が停止されています（AL-910）。", "Client certificate; the user has been stopped (AL-910)."}),
+			func(m *Member) { m.Standing = corebank.Stopped }),
 	}
 	people := []Member{
 		change(member(person{"ng.locked", "停止 中", corebank.AdminUser, "demo-ng-locked-2468", NoCertificate,
 			"利用が停止されています（AL-910）。", "The user has been stopped (AL-910)."}), func(m *Member) { m.Standing = corebank.Stopped }),
 		change(member(person{"ng.setup", "初期 未", corebank.AdminUser, "demo-ng-setup-2468", NoCertificate,
 			"初期設定が済んでいません（AL-911）。", "The first set-up is still to be done (AL-911)."}), func(m *Member) { m.Standing = corebank.NotSetUp }),
+		change(member(person{"ng.mustchange", "更新 要", corebank.AdminUser, "demo-ng-mustchange-2468", NoCertificate,
+			"先にパスワードの変更が必要です（AL-911）。", "The password must be changed first (AL-911)."}), func(m *Member) { m.Standing = corebank.MustChange }),
 		change(member(person{"ng.noanswers", "合言葉 無", corebank.AdminUser, "demo-ng-noanswers-2468", NoCertificate,
 			"追加認証が要るのに、質問と回答が未登録です（AL-911）。", "The question is needed but none is registered (AL-911)."}),
 			func(m *Member) { m.Flagged, m.Questions = true, nil }),

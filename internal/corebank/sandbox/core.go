@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"context"
+	"database/sql"
 	"encoding/base64"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -28,24 +30,69 @@ func (b *Bank) unlock(ctx context.Context, call string, account corebank.Account
 	if err := b.wait(ctx, v.company, true); err != nil {
 		return nil, err
 	}
-	if v.Closed {
+	closed, err := b.closed(ctx, v)
+	switch {
+	case err != nil:
+		return nil, err
+	case closed:
 		return nil, corebank.AccountClosed{}
 	}
 	if call == "CheckPIN" && v.company.Habit.PINsClose {
 		return nil, corebank.Closed{OpensAt: b.nextMorning(), Reason: "暗証番号の確認は日中に行います"}
 	}
-	b.calls.count(call)
+	b.calls.count(call, string(account))
 	// A PIN that was right is known again by its MAC: inquiries repeat it.
 	typed := secret.MAC(b.key, "right pin", string(account), pin.Value)
 	if known, ok := b.right.Load(account); ok && known.(secret.Digest).Equal(typed) {
 		return v, nil
 	}
-	if err := b.check(ctx, pins, string(account), secret.Of(v.PIN), pin.Value); err != nil {
+	defer b.locks.lock("inquiry " + string(account))() // who waited finds it known
+	if known, ok := b.right.Load(account); ok && known.(secret.Digest).Equal(typed) {
+		return v, nil
+	}
+	if err := b.check(ctx, v.pins(), string(account), secret.Of(v.PIN), pin.Value); err != nil {
 		b.right.Delete(account) // wrong ones count again before a right one is believed from memory
 		return nil, err
 	}
 	b.right.Store(account, typed)
 	return v, nil
+}
+
+// pins is the kind of an account's PIN, with the tries that the bank allows it.
+func (v *vault) pins() kind {
+	if v.Tries > 0 {
+		return kind{pins.name, v.Tries}
+	}
+	return pins
+}
+
+// closed tells whether an account has been closed.
+func (b *Bank) closed(ctx context.Context, v *vault) (bool, error) {
+	if v.Closed || v.ClosesAfter == 0 {
+		return v.Closed, nil
+	}
+	var often int
+	err := b.db.QueryRowContext(ctx, `SELECT often FROM inquiries WHERE account = $1`, v.ID).Scan(&often)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, nil
+	case err != nil:
+		return false, corebank.Unavailable{Unchecked: true, Cause: err}
+	}
+	return often >= v.ClosesAfter, nil
+}
+
+// inquired counts a balance inquiry of an account that is to be closed after some.
+func (b *Bank) inquired(ctx context.Context, v *vault) error {
+	if v.ClosesAfter == 0 {
+		return nil
+	}
+	_, err := b.db.ExecContext(ctx, `INSERT INTO inquiries (account, often) VALUES ($1, 1)
+		ON CONFLICT (account) DO UPDATE SET often = often + 1`, v.ID)
+	if err != nil {
+		return corebank.Unavailable{Cause: err}
+	}
+	return nil
 }
 
 // Balance returns an account's balances.
@@ -54,12 +101,15 @@ func (b *Bank) Balance(ctx context.Context, account corebank.AccountID, pin core
 	if err != nil {
 		return corebank.Balance{}, err
 	}
+	if err := b.inquired(ctx, v); err != nil {
+		return corebank.Balance{}, err
+	}
 	now := b.now()
 	y, m, d := now.In(corebank.Japan).Date()
 	l := b.ledgerOf(v)
 	current := l.balanceOn(corebank.DateOf(now))
 	return corebank.Balance{
-		Current: current, Withdrawable: current, At: now.UTC(),
+		Current: current, Withdrawable: current - l.uncleared(corebank.DateOf(now)), At: now.UTC(),
 		PreviousDay:      l.balanceOn(corebank.DateOf(time.Date(y, m, d-1, 0, 0, 0, 0, corebank.Japan))),
 		PreviousMonthEnd: l.balanceOn(corebank.DateOf(time.Date(y, m, 0, 0, 0, 0, 0, corebank.Japan))),
 	}, nil
@@ -95,8 +145,8 @@ func (b *Bank) page(ctx context.Context, call string, account corebank.AccountID
 	}
 	page := corebank.EntryPage{Oldest: oldest}
 	seen := 0
-	for _, e := range b.ledgerOf(v).upTo(q.To) {
-		if e.PostingDate < q.From || !wanted(e) {
+	for _, e := range b.ledgerOf(v).between(q.From, q.To) {
+		if !wanted(e) {
 			continue
 		}
 		if seen++; seen <= skip {

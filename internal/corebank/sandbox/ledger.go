@@ -44,22 +44,39 @@ func (b *Bank) ledgerOf(v *vault) *ledger {
 	return l
 }
 
-// upTo returns the entries posted up to and including day.
-func (l *ledger) upTo(day corebank.Date) []corebank.Entry {
+// between returns the entries posted from one day to another, both included.
+func (l *ledger) between(from, to corebank.Date) []corebank.Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].PostingDate > day })
-	return l.entries[:n:n]
+	first := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].PostingDate >= from })
+	n := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].PostingDate > to })
+	return l.entries[min(first, n):n:n]
 }
 
 // balanceOn returns the balance at the end of day.
 func (l *ledger) balanceOn(day corebank.Date) corebank.Yen {
-	entries := l.upTo(day)
+	entries := l.between("", day)
 	if len(entries) == 0 {
 		return l.of.Opening
 	}
 	return entries[len(entries)-1].Balance
 }
+
+// uncleared returns what was paid in by cheques on other banks and cannot be
+// withdrawn on day yet.
+func (l *ledger) uncleared(day corebank.Date) corebank.Yen {
+	var sum corebank.Yen
+	entries := l.between("", day)
+	for i := len(entries) - 1; i >= 0 && i >= len(entries)-chequesWithin; i-- {
+		if e := entries[i]; e.Direction == corebank.In && e.ValueDate > day {
+			sum += e.Amount
+		}
+	}
+	return sum
+}
+
+// chequesWithin is how many entries back a cheque that is not cleared can stand.
+const chequesWithin = 32
 
 // day is one day of one account while it is being posted.
 type day struct {
@@ -90,7 +107,7 @@ func (l *ledger) post(at time.Time) {
 		}
 	}
 	if at.Day() == 15 && (at.Month() == time.February || at.Month() == time.August) && l.of.Type != corebank.Current {
-		d.in(max(1, d.balance()/2000), "利息", "普通預金利息", nil)
+		d.in(max(1, d.balance()/2000), "利息", "預金利息", nil)
 	}
 }
 
@@ -108,6 +125,10 @@ func (d *day) business() {
 		} else {
 			d.in(amount, "振込", p.name, &p)
 		}
+	}
+	if l := d.ledger; l.of.Type == corebank.Current && c.IntN(100) < 12 { // cleared two days later
+		d.in(corebank.Yen(50_000+1000*c.IntN(900)), "小切手", "他店券入金", nil)
+		l.entries[len(l.entries)-1].ValueDate = corebank.DateOf(d.at.AddDate(0, 0, 2))
 	}
 	if c.IntN(100) < 30 {
 		if d.out(corebank.Yen(20_000+100*c.IntN(4_800)), "振込", payees[c.IntN(len(payees))]) {

@@ -4,7 +4,8 @@
 //
 // It knows nothing of consents, journeys or partners. Who is in it is plain data
 // (world.go, companies.go); what must outlive a restart, the digests and the
-// counters of wrong secrets, stands in a file of its own. Start with Open.
+// counters of wrong secrets, stands in a file of its own. Start with Open, then
+// secrets.go for what is checked and ledger.go for the statements.
 package sandbox
 
 import (
@@ -63,7 +64,8 @@ const schema = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS secrets (
 	kind TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, wrong INTEGER NOT NULL DEFAULT 0,
-	PRIMARY KEY (kind, subject)) STRICT, WITHOUT ROWID;`
+	PRIMARY KEY (kind, subject)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inquiries (account TEXT PRIMARY KEY, often INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
 
 // Open opens the bank whose file is named, and founds it where there is none.
 // Errors: fault.Unavailable for a file that cannot be used.
@@ -111,6 +113,15 @@ func (b *Bank) found(ctx context.Context) error {
 	rand.Read(fresh)
 	if _, err := b.db.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('key', $1) ON CONFLICT DO NOTHING`, fresh); err != nil {
 		return err
+	}
+	for _, v := range b.accounts {
+		if !v.Locked {
+			continue
+		}
+		if _, err := b.db.ExecContext(ctx, `INSERT INTO secrets (kind, subject, digest, wrong) VALUES ($1, $2, '', $3) ON CONFLICT DO NOTHING`,
+			pins.name, v.ID, v.pins().tries); err != nil {
+			return err
+		}
 	}
 	return b.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'key'`).Scan(&b.key)
 }

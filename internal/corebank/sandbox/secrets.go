@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
 	"renkei.dev/internal/secret"
 )
 
@@ -33,49 +34,51 @@ const (
 	argonMemory  = 19 * 1024 // KiB
 	argonThreads = 1
 	argonLen     = 32
+	maxMemory    = 1024 * 1024 // KiB; no digest of ours wants more
 )
 
 // check checks what was typed against the secret of a subject as it was first
-// registered. Checks of one subject follow each other, so that any number of
-// parallel ones spends no more tries than the kind allows.
+// registered. The try is taken before the hash and given back for a right one,
+// so that neither a crash nor another process makes a guess free; checks of one
+// subject follow each other, so that parallel right ones do not lock it.
+//
+// A secret has no digest in the file until it was first right: a new bank opens
+// at once, and every check costs one hash.
 func (b *Bank) check(ctx context.Context, k kind, subject string, registered, typed secret.Value) error {
 	defer b.locks.lock(k.name + " " + subject)()
-	var digest string
-	var wrong int
-	row := b.db.QueryRowContext(ctx, `SELECT digest, wrong FROM secrets WHERE kind = $1 AND subject = $2`, k.name, subject)
-	switch err := row.Scan(&digest, &wrong); {
-	case errors.Is(err, sql.ErrNoRows):
-		// Digests are made when they are first needed: a new bank opens at once.
-		if digest, err = b.hash(ctx, k, subject, registered); err != nil {
-			return err
-		}
-		if _, err := b.db.ExecContext(ctx, `INSERT INTO secrets (kind, subject, digest) VALUES ($1, $2, $3)`, k.name, subject, digest); err != nil {
-			return corebank.Unavailable{Unchecked: true, Cause: err}
-		}
-	case err != nil:
-		return corebank.Unavailable{Unchecked: true, Cause: err}
-	}
-	if wrong >= k.tries {
-		return corebank.Locked{}
-	}
-	right, err := b.matches(ctx, k, subject, digest, typed)
+	done, err := b.place(ctx)
 	if err != nil {
 		return err
 	}
-	if right {
-		if wrong > 0 {
-			return b.count(ctx, k, subject, 0)
-		}
-		return nil
+	defer done()
+	var digest string
+	var wrong int
+	err = b.db.QueryRowContext(ctx, `INSERT INTO secrets (kind, subject, digest, wrong) VALUES ($1, $2, '', 1)
+		ON CONFLICT (kind, subject) DO UPDATE SET wrong = wrong + 1 WHERE wrong < $3 RETURNING digest, wrong`,
+		k.name, subject, k.tries).Scan(&digest, &wrong)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return corebank.Locked{}
+	case err != nil:
+		return corebank.Unavailable{Unchecked: true, Cause: err}
 	}
-	if err := b.count(ctx, k, subject, wrong+1); err != nil {
-		return err
+	right := false
+	if digest == "" {
+		digest = b.hash(k, subject, typed)
+		right = typed.Equal(registered)
+	} else if right, err = b.matches(k, subject, digest, typed); err != nil {
+		return corebank.Unavailable{Cause: err}
 	}
-	return corebank.WrongSecret{Remaining: k.tries - wrong - 1}
+	if !right {
+		return corebank.WrongSecret{Remaining: k.tries - wrong}
+	}
+	return b.keep(ctx, k, subject, digest)
 }
 
-func (b *Bank) count(ctx context.Context, k kind, subject string, wrong int) error {
-	_, err := b.db.ExecContext(context.WithoutCancel(ctx), `UPDATE secrets SET wrong = $3 WHERE kind = $1 AND subject = $2`, k.name, subject, wrong)
+// keep writes the digest of a secret that is right, with no wrong ones counted.
+func (b *Bank) keep(ctx context.Context, k kind, subject, digest string) error {
+	_, err := b.db.ExecContext(context.WithoutCancel(ctx), `INSERT INTO secrets (kind, subject, digest, wrong) VALUES ($1, $2, $3, 0)
+		ON CONFLICT (kind, subject) DO UPDATE SET digest = excluded.digest, wrong = 0`, k.name, subject, digest)
 	if err != nil {
 		return corebank.Unavailable{Cause: err}
 	}
@@ -84,54 +87,71 @@ func (b *Bank) count(ctx context.Context, k kind, subject string, wrong int) err
 
 // hash returns the Argon2id digest of a secret, its parameters included. What
 // is hashed is a MAC under the bank's key, since four digits alone are soon found.
-func (b *Bank) hash(ctx context.Context, k kind, subject string, v secret.Value) (string, error) {
+func (b *Bank) hash(k kind, subject string, v secret.Value) string {
 	salt := make([]byte, 16)
 	rand.Read(salt)
-	sum, err := b.argon(ctx, k, subject, v, salt, argonTime, argonMemory)
-	if err != nil {
-		return "", err
-	}
+	sum := b.argon(k, subject, v, salt, argonTime, argonMemory)
 	enc := base64.RawStdEncoding
-	return fmt.Sprintf("argon2id$m=%d,t=%d$%s$%s", argonMemory, argonTime, enc.EncodeToString(salt), enc.EncodeToString(sum)), nil
+	return fmt.Sprintf("argon2id$m=%d,t=%d$%s$%s", argonMemory, argonTime, enc.EncodeToString(salt), enc.EncodeToString(sum))
 }
 
-func (b *Bank) matches(ctx context.Context, k kind, subject, digest string, typed secret.Value) (bool, error) {
+func (b *Bank) matches(k kind, subject, digest string, typed secret.Value) (bool, error) {
 	parts := strings.Split(digest, "$")
 	var memory, time uint32
 	if len(parts) != 4 {
-		return false, corebank.Unavailable{Unchecked: true, Cause: errBroken}
+		return false, errBroken
 	}
-	if _, err := fmt.Sscanf(parts[1], "m=%d,t=%d", &memory, &time); err != nil {
-		return false, corebank.Unavailable{Unchecked: true, Cause: errBroken}
+	if _, err := fmt.Sscanf(parts[1], "m=%d,t=%d", &memory, &time); err != nil || time < 1 || memory > maxMemory {
+		return false, errBroken
 	}
 	salt, err1 := base64.RawStdEncoding.DecodeString(parts[2])
 	want, err2 := base64.RawStdEncoding.DecodeString(parts[3])
 	if err1 != nil || err2 != nil {
-		return false, corebank.Unavailable{Unchecked: true, Cause: errBroken}
+		return false, errBroken
 	}
-	got, err := b.argon(ctx, k, subject, typed, salt, time, memory)
-	if err != nil {
-		return false, err
-	}
-	return subtle.ConstantTimeCompare(got, want) == 1, nil
+	return subtle.ConstantTimeCompare(b.argon(k, subject, typed, salt, time, memory), want) == 1, nil
 }
 
 var errBroken = errors.New("a digest in the sandbox bank's file is broken")
 
-// argon runs at most one hash for each core at a time.
-func (b *Bank) argon(ctx context.Context, k kind, subject string, v secret.Value, salt []byte, time, memory uint32) ([]byte, error) {
+// place waits for one of the places to hash, of which there is one for each core.
+func (b *Bank) place(ctx context.Context) (done func(), err error) {
 	select {
 	case b.hashing <- struct{}{}:
-		defer func() { <-b.hashing }()
+		return func() { <-b.hashing }, nil
 	case <-ctx.Done():
 		return nil, corebank.Unavailable{Unchecked: true, Cause: ctx.Err()}
 	}
+}
+
+func (b *Bank) argon(k kind, subject string, v secret.Value, salt []byte, time, memory uint32) []byte {
 	peppered := secret.MAC(b.key, secret.Kind(k.name), subject, v)
-	return argon2.IDKey(peppered[:], salt, time, memory, argonThreads, argonLen), nil
+	return argon2.IDKey(peppered[:], salt, time, memory, argonThreads, argonLen)
 }
 
 // waste does the work of a check for a login id that is nobody's.
 func (b *Bank) waste(ctx context.Context, typed secret.Value) error {
-	_, err := b.argon(ctx, passwords, "", typed, make([]byte, 16), argonTime, argonMemory)
-	return err
+	done, err := b.place(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	b.argon(passwords, "", typed, make([]byte, 16), argonTime, argonMemory)
+	return nil
+}
+
+// ChangePIN gives an account another inquiry PIN, as its branch would: what was
+// locked is open again.
+func (b *Bank) ChangePIN(ctx context.Context, account corebank.AccountID, pin corebank.InquiryPIN) error {
+	if _, ok := b.accounts[account]; !ok {
+		return fault.New(fault.NotFound, "find account %s", account)
+	}
+	defer b.locks.lock(pins.name + " " + string(account))()
+	done, err := b.place(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	b.right.Delete(account)
+	return b.keep(ctx, pins, string(account), b.hash(pins, string(account), pin.Value))
 }

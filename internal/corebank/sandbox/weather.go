@@ -16,6 +16,7 @@ type weather struct {
 	closed time.Time // closed until then
 	reason string
 	down   bool
+	delay  time.Duration
 }
 
 // CloseUntil closes the bank until t for a reason, in Japanese; a time that has
@@ -31,6 +32,13 @@ func (b *Bank) SetDown(down bool) {
 	b.weather.mu.Lock()
 	defer b.weather.mu.Unlock()
 	b.weather.down = down
+}
+
+// Slow makes every answer take so long.
+func (b *Bank) Slow(delay time.Duration) {
+	b.weather.mu.Lock()
+	defer b.weather.mu.Unlock()
+	b.weather.delay = delay
 }
 
 // Hours says whether the bank is open.
@@ -60,10 +68,13 @@ func (b *Bank) wait(ctx context.Context, c *Company, core bool) error {
 		return corebank.Closed{OpensAt: hours.OpensAt, Reason: hours.Reason}
 	}
 	if c == nil {
-		return nil
+		c = &Company{}
 	}
-	if c.Habit.Delay > 0 {
-		t := time.NewTimer(c.Habit.Delay)
+	b.weather.mu.Lock()
+	delay := max(c.Habit.Delay, b.weather.delay)
+	b.weather.mu.Unlock()
+	if delay > 0 {
+		t := time.NewTimer(delay)
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -74,7 +85,7 @@ func (b *Bank) wait(ctx context.Context, c *Company, core bool) error {
 	switch {
 	case c.Habit.Closed:
 		return corebank.Closed{OpensAt: b.nextMorning(), Reason: "夜間のため"}
-	case c.Habit.Down && core:
+	case c.Habit.AllDown || c.Habit.Down && core:
 		return corebank.Unavailable{Unchecked: true, Cause: errOffline}
 	}
 	return nil
@@ -91,23 +102,25 @@ func (b *Bank) nextMorning() time.Time {
 	return morning.UTC()
 }
 
-// calls counts how often each secret was really checked.
+// calls counts how often each method was called, in all and for each id.
 type calls struct {
 	mu sync.Mutex
 	n  map[string]int
 }
 
-func (c *calls) count(what string) {
+func (c *calls) count(method, id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.n == nil {
 		c.n = map[string]int{}
 	}
-	c.n[what]++
+	c.n[method]++
+	c.n[method+" "+id]++
 }
 
 // Calls returns how often the bank was asked since it was opened, by method
-// name: tests see by it that a press asked once.
+// ("CheckPIN") and by method and id ("CheckPIN 001-1-1000101"): tests see by it
+// that a press asked once. Questions that concern no secret are not counted.
 func (b *Bank) Calls() map[string]int {
 	b.calls.mu.Lock()
 	defer b.calls.mu.Unlock()

@@ -28,6 +28,7 @@ type Habit struct {
 	Delay     time.Duration // before every answer
 	Closed    bool          // out of hours at every hour
 	Down      bool          // internet banking lets in, the core does not answer
+	AllDown   bool          // internet banking does not answer either
 	PINsClose bool          // PINs cannot be checked, being out of hours
 }
 
@@ -37,6 +38,7 @@ type Member struct {
 	Password    string
 	Questions   []QuestionAnswer
 	Certificate CertificateCase
+	Unbound     bool             // the bank has bound no user to the certificate
 	Rights      []corebank.Right // nil: every function
 	Case        string           // what this user is a case of, a sentence in Japanese
 	CaseEN      string
@@ -54,21 +56,25 @@ type CertificateCase string
 
 // The cases of a certificate.
 const (
-	NoCertificate      CertificateCase = ""
-	ValidCertificate   CertificateCase = "valid"
-	ExpiredCertificate CertificateCase = "expired"
-	EarlyCertificate   CertificateCase = "early" // not valid yet
-	RevokedCertificate CertificateCase = "revoked"
-	ForeignCertificate CertificateCase = "foreign" // another institution's
-	ServerCertificate  CertificateCase = "server"  // of the wrong usage
+	NoCertificate       CertificateCase = ""
+	ValidCertificate    CertificateCase = "valid"
+	ExpiringCertificate CertificateCase = "expiring" // within thirty days
+	ExpiredCertificate  CertificateCase = "expired"
+	EarlyCertificate    CertificateCase = "early" // not valid yet
+	RevokedCertificate  CertificateCase = "revoked"
+	ForeignCertificate  CertificateCase = "foreign" // another institution's
+	ServerCertificate   CertificateCase = "server"  // of the wrong usage
 )
 
 // Account is an account and what its holder knows of it.
 type Account struct {
 	corebank.Account
-	PIN     string
-	Opening corebank.Yen // balance before the first entry
-	Seed    Seed
+	PIN         string
+	Opening     corebank.Yen // balance before the first entry
+	Seed        Seed
+	Tries       int  // wrong PINs until it locks; 0: the bank's usual five
+	Locked      bool // inquiries are locked from the beginning
+	ClosesAfter int  // the balance inquiry after which the account is closed; 0: never
 }
 
 // Seed is how the linking side is to stand to an account's inquiry PIN when the
