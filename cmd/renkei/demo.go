@@ -18,6 +18,17 @@ type demoCommand struct {
 	Untrust demoUntrust `cmd:"" help:"Take that trust back."`
 }
 
+// Help returns examples.
+func (demoCommand) Help() string {
+	return demoExamples + "\n\n--data, --listen, --reset, --database and --verbose are told by: renkei demo run --help"
+}
+
+const demoExamples = `Examples:
+  renkei demo                                  everything with its defaults; Ctrl-C ends it
+  renkei demo trust                            no more warnings of browsers, once and for all
+  renkei demo --data /tmp/bank --listen :9540  a second one beside it
+  renkei demo --reset                          begin anew`
+
 // demoData is where a demo keeps everything.
 type demoData struct {
 	Data string `help:"The data directory (default: renkei-demo in this user's configuration directory)." placeholder:"DIR" type:"path"`
@@ -43,13 +54,7 @@ type demoRun struct {
 }
 
 // Help returns examples.
-func (demoRun) Help() string {
-	return `Examples:
-  renkei demo                                  everything with its defaults; Ctrl-C ends it
-  renkei demo trust                            no more warnings of browsers, once and for all
-  renkei demo --data /tmp/bank --listen :9540  a second one beside it
-  renkei demo --reset                          begin anew`
-}
+func (demoRun) Help() string { return demoExamples }
 
 // Run runs the demo until it is interrupted.
 func (c demoRun) Run(ctx context.Context, to streams) error {

@@ -92,6 +92,9 @@ func (d *demo) open(ctx context.Context) error {
 	if d.places, err = choosePlaces(d.cfg.Listen, known, fresh); err != nil {
 		return err
 	}
+	if err := d.folder.remove(manifestFile); err != nil { // what is there says that all is serving
+		return err
+	}
 	if d.database, err = chooseDatabase(d.cfg.Database, known, fresh); err != nil {
 		return err
 	}
@@ -168,7 +171,7 @@ func (d *demo) serve(ctx context.Context) error {
 	}
 	first := <-ended
 	stop()
-	return errors.Join(first, <-ended)
+	return errors.Join(first, <-ended, d.folder.remove(manifestFile))
 }
 
 func (d *demo) close() {

@@ -101,9 +101,16 @@ func (f folder) reset() error {
 	}
 	gone = append(gone, logFile)
 	for _, name := range append(gone, noteFile) { // the note last: a reset that broke off can be done again
-		if err := os.RemoveAll(f.path(name)); err != nil {
-			return fault.New(fault.Unavailable, "%s cannot be removed (%s); remove it and start again", f.path(name), short(err))
+		if err := f.remove(name); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (f folder) remove(name string) error {
+	if err := os.RemoveAll(f.path(name)); err != nil {
+		return fault.New(fault.Unavailable, "%s cannot be removed (%s); remove it and start again", f.path(name), short(err))
 	}
 	return nil
 }
