@@ -521,6 +521,13 @@ type troubleView struct {
 	frame
 	Word string // key of what is told
 	Code string // the error code as the bank sent it, for staff
+	Link bool   // whether linking (again) is what helps
+}
+
+// patience are the troubles that a new linking would not mend.
+var patience = []string{
+	"not_found", "own_fault", "bank_unreachable", "out_of_service_hours", "core_unavailable", "temporarily_busy",
+	"pin_pending", "pin_locked", "account_closed", "user_locked", "contract_ended",
 }
 
 // trouble shows a page that says what happened and what to do next.
@@ -528,7 +535,7 @@ func (s *Service) trouble(w http.ResponseWriter, r *http.Request, status int, wo
 	if !known("trouble." + word) {
 		word, code = "other", word
 	}
-	v := troubleView{s.frame(r, "trouble"), word, code}
+	v := troubleView{s.frame(r, "trouble"), word, code, !slices.Contains(patience, word)}
 	v.Title = v.T("trouble." + word)
 	s.show(w, r, status, "trouble", v)
 }

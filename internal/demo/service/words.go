@@ -99,7 +99,6 @@ var sentences = map[string]pair{
 	"home.stale":          {"前回 %s の残高です。", "This is the balance of %s."},
 	"home.refresh":        {"更新", "Refresh"},
 	"home.unlink":         {"連携を解除する", "End this link"},
-	"home.again":          {"もう一度連携する", "Link again"},
 	"home.transactions":   {"入出金明細", "Entries"},
 	"home.deposits":       {"振込入金明細", "Received transfers"},
 	"home.noaccounts":     {"口座はありません。", "There is no account."},
