@@ -332,3 +332,7 @@ func TestEveryPageCanBeWrittenOutToBeLookedAt(t *testing.T) {
 		}
 	}
 }
+
+func plainRequest() *http.Request {
+	return httptest.NewRequest(http.MethodGet, "https://bank.example/", nil)
+}
