@@ -114,7 +114,7 @@ func TestTheStartPageSaysWhatToOpenAndAsWhom(t *testing.T) {
 	if p.status != 200 {
 		t.Errorf("status %d", p.status)
 	}
-	b.open(d.start + "?lang=en").shows("Welcome to the demo bank", "ID and password.")
+	b.open(d.start+"?lang=en").shows("Welcome to the demo bank", "ID and password.")
 	if cert := b.open(d.start + "certificates/ok.cert.p12"); cert.status != 200 || len(cert.body) < 500 {
 		t.Errorf("the certificate: %d, %d bytes", cert.status, len(cert.body))
 	}

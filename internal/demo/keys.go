@@ -21,6 +21,7 @@ import (
 const (
 	year            = 365 * 24 * time.Hour
 	authorityFor    = 5 * year
+	authorityAge    = 2 * year
 	signingKeyFor   = year
 	serverFor       = 90 * 24 * time.Hour // browsers dislike what lives long
 	serverRenewedAt = 30 * 24 * time.Hour // before its end
@@ -109,7 +110,7 @@ func (f folder) authorities(now time.Time) (authorities, error) {
 		make       func(string, crypto.Signer, time.Time, time.Duration) (*pki.Authority, error)
 	}{
 		{"server-authority.pem", "Renkei Demo Local CA", &all.server, pki.NewServerAuthority},
-		{"customer-authority.pem", "れんけい見本信用組合 利用者認証局", &all.customers, pki.NewClientAuthority},
+		{"customer-authority.pem", "れんけい信用組合 利用者認証局", &all.customers, pki.NewClientAuthority},
 		{"partner-authority.pem", "Renkei Demo Partner CA", &all.partners, pki.NewClientAuthority},
 		{"foreign-authority.pem", "よその見本銀行 利用者認証局", &all.foreign, pki.NewClientAuthority},
 	} {
@@ -119,7 +120,9 @@ func (f folder) authorities(now time.Time) (authorities, error) {
 			if err != nil {
 				return nil, err
 			}
-			made, err := a.make(a.name, key, now, authorityFor)
+			// Older than the certificate that has expired already, or that would
+			// be nobody's.
+			made, err := a.make(a.name, key, now.Add(-authorityAge), authorityAge+authorityFor)
 			if err != nil {
 				return nil, err
 			}

@@ -31,6 +31,7 @@ type supplier struct {
 	authentication                                   service.Authentication
 	chooses                                          bool
 	functions, required                              []string
+	narrow                                           []string // what a second button asks for instead
 }
 
 var suppliers = []supplier{
@@ -39,6 +40,7 @@ var suppliers = []supplier{
 		number: "関東財務局長（電代）第9001号", phone: "03-0000-9001",
 		host: "a.localhost", at: partnerAAt, look: service.Leaf, authentication: service.KeyAndDPoP, chooses: true,
 		functions: []string{"balance", "transactions", "deposits"}, required: []string{"balance"},
+		narrow: []string{"balance"},
 	},
 	{
 		id: "tsuzumi-shikin", service: "つづみ資金管理", english: "Tsuzumi Treasury", corporation: "株式会社つづみ計算",
@@ -181,7 +183,7 @@ func (d *demo) openService(s supplier, keys supplierKeys, box *secret.Box, liste
 		URL: s.url(d.places), Issuer: d.places.origin("localhost", loginAt), API: d.places.origin("localhost", apiAt),
 		Bank: d.world.Name, ClientID: s.clientID(),
 		Authentication: s.authentication, SigningKey: keys.signing, SigningKID: keys.kid, ProofKey: keys.proof, Certificate: keys.certificate,
-		CAs: pki.Pool([]*x509.Certificate{d.issued.authorities.server.Certificate}), Functions: s.functions, HistoryDays: 90,
+		CAs: pki.Pool([]*x509.Certificate{d.issued.authorities.server.Certificate}), Functions: s.functions, Narrow: s.narrow, HistoryDays: 90,
 		DataFile: d.folder.path(name), Box: box, Now: d.cfg.Now, Log: d.cfg.Log.With("partner", s.id),
 	})
 	if err != nil {
