@@ -24,7 +24,7 @@ type Leftovers struct {
 // Unused was redeemed meanwhile.
 type Discarded struct {
 	Staged  []JourneyID
-	Unused  []ConsentID // end, with the PINs that only they need
+	Unused  []ConsentID // end, with the PINs that came with them and that only they need
 	Expired []ConsentID // end; PINs stay until KeptFrom
 	Now     time.Time
 	// Ways back are forgotten once their time is over; journeys, presses and

@@ -289,6 +289,16 @@ func TestAnUnusedOrRevokedConsentTakesThePINsThatOnlyItNeeds(t *testing.T) {
 		if c, _ := d.in.Consent(t.Context(), unused); c.State != linkage.Ended || c.EndReason != linkage.EndedUnused || count() != 0 {
 			t.Errorf("unused: %s %s, %d PINs", c.State, c.EndReason, count())
 		}
+		before := d.open("fixed")
+		before.press(d.logIn("ok.pw"))
+		before.press(before.allow())
+		d.clock.Advance(3 * time.Minute)
+		if _, err := d.svc.Sweep(t.Context(), 100); err != nil {
+			t.Fatal(err)
+		}
+		if kept, _ := d.in.PINs(t.Context(), []corebank.AccountID{"001-1-1000101"}); len(kept) != 1 {
+			t.Error("a PIN from before an unused consent went with it")
+		}
 		one, two := link(), link()
 		d.activate(one)
 		d.activate(two)

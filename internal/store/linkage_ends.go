@@ -20,13 +20,22 @@ func (in *Institution) applyConsentEnded(ctx context.Context, t tx, c linkage.Co
 // dropUnneededPINs removes the PINs of the accounts and the company of an ended
 // consent that no other consent which is not over names.
 func (in *Institution) dropUnneededPINs(ctx context.Context, t tx, ended linkage.ConsentID, now time.Time) error {
-	return t.Do(ctx, `DELETE FROM inquiry_pins WHERE institution = $1
-		AND EXISTS (SELECT 1 FROM consents e WHERE e.institution = $1 AND e.id = $2
-			AND e.company_id = inquiry_pins.company_id AND e.accounts LIKE `+inAccounts+`)
-		AND NOT EXISTS (SELECT 1 FROM consents o WHERE o.institution = $1 AND o.company_id = inquiry_pins.company_id
-			AND o.state <> 'ended' AND o.ends_at > $3 AND o.accounts LIKE `+inAccounts+`)`,
-		in.id, string(ended), micros(now))
+	return t.Do(ctx, `DELETE FROM inquiry_pins WHERE institution = $1 AND `+onlyNeededBy, in.id, string(ended), micros(now))
 }
+
+// dropItsPINs removes, of those, the ones that came into force with the consent:
+// what was there before it stays, since nothing was ever fetched by it.
+func (in *Institution) dropItsPINs(ctx context.Context, t tx, unused linkage.ConsentID, now time.Time) error {
+	return t.Do(ctx, `DELETE FROM inquiry_pins WHERE institution = $1 AND consent_id = $2 AND `+onlyNeededBy,
+		in.id, string(unused), micros(now))
+}
+
+// onlyNeededBy is of a PIN whose account the consent $2 names, and no other that
+// is not over at $3.
+const onlyNeededBy = `EXISTS (SELECT 1 FROM consents e WHERE e.institution = $1 AND e.id = $2
+		AND e.company_id = inquiry_pins.company_id AND e.accounts LIKE ` + inAccounts + `)
+	AND NOT EXISTS (SELECT 1 FROM consents o WHERE o.institution = $1 AND o.company_id = inquiry_pins.company_id
+		AND o.state <> 'ended' AND o.ends_at > $3 AND o.accounts LIKE ` + inAccounts + `)`
 
 // inAccounts is the pattern by which an account is found in a JSON array of
 // accounts; ids of accounts hold neither quotes nor patterns.
@@ -90,7 +99,7 @@ func (in *Institution) applyDiscarded(ctx context.Context, t tx, c linkage.Disca
 		if err != nil {
 			return err
 		}
-		if err := in.dropUnneededPINs(ctx, t, id, c.Now); err != nil {
+		if err := in.dropItsPINs(ctx, t, id, c.Now); err != nil {
 			return err
 		}
 	}
