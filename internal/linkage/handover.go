@@ -60,7 +60,7 @@ func (s *Service) leaveEarly(ctx context.Context, v Visit) (Result, error) {
 	if r, begun, err := s.begun(ctx, st, press); begun || err != nil {
 		return r, err
 	}
-	if v.Press != s.token(st) {
+	if !s.fresh(st) {
 		return s.refusedBefore(ctx, st, Leave)
 	}
 	why, name := RefusedByCustomer, JourneyLeft

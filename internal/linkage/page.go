@@ -123,7 +123,7 @@ func (s *Service) Extend(ctx context.Context, v Visit) (Result, error) {
 		return Result{}, s.refuseForeign(ctx, v, Extend, err)
 	}
 	switch {
-	case st.old || v.Press != s.token(st) || s.timeOver(st) || !st.underWay():
+	case st.old || !s.fresh(st) || s.timeOver(st) || !st.underWay():
 		if st.underWay() && s.timeOver(st) {
 			r, _, err := s.notHere(ctx, st, Extend)
 			return r, err

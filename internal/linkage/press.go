@@ -124,9 +124,9 @@ func (s *Service) notHere(ctx context.Context, st *standing, b Button) (Result, 
 		if err := s.record(ctx, denied(detail(st.act(PressRefused), "button", string(b), "step", string(st.step())), "expired")); err != nil {
 			return Result{}, true, err
 		}
-		r, err := s.result(ctx, st)
-		return r, true, err
-	case st.old || st.visit.Press != s.token(st) || !placeAt(st.step()).has(b):
+		j, err := s.page(ctx, st)
+		return Result{Journey: j}, true, err
+	case st.old || !s.fresh(st) || !placeAt(st.step()).has(b):
 		return s.stale(ctx, st, b)
 	}
 	return Result{}, false, nil

@@ -2,6 +2,7 @@ package linkage
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -115,6 +116,13 @@ func (s *Service) timeOver(st *standing) bool {
 
 func (s *Service) token(st *standing) string { return pressToken(st.st, st.row.ID, st.version()) }
 
+// fresh tells whether the press comes from the page where the journey stands.
+func (s *Service) fresh(st *standing) bool { return sameToken(st.visit.Press, s.token(st)) }
+
+func sameToken(sent, made string) bool {
+	return subtle.ConstantTimeCompare([]byte(sent), []byte(made)) == 1
+}
+
 func (st *standing) version() int64 {
 	if st.pre != nil {
 		return -int64(st.pre.Try)
@@ -125,7 +133,7 @@ func (st *standing) version() int64 {
 // repeats tells whether the press is the very one that made this version.
 func (s *Service) repeats(st *standing, b Button) bool {
 	return st.pre == nil && st.row.Version > 1 && st.row.Button == b &&
-		st.visit.Press == pressToken(st.st, st.row.ID, st.row.Version-1)
+		sameToken(st.visit.Press, pressToken(st.st, st.row.ID, st.row.Version-1))
 }
 
 // gather reads what the pages of PINs and of the consent show.

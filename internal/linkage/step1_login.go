@@ -123,7 +123,7 @@ func (s *Service) logIn(ctx context.Context, v Visit, step Step, b Button, doorO
 		if r, begun, err := s.begun(ctx, st, press); begun || err != nil {
 			return r, err
 		}
-		if s.timeOver(st) || v.Press != s.token(st) {
+		if s.timeOver(st) || !s.fresh(st) {
 			return s.refusedBefore(ctx, st, b)
 		}
 		if len(d.wrong) > 0 {

@@ -14,6 +14,9 @@ func TestAUserWhosePINsAreAllRegisteredGoesFromLoginToConsent(t *testing.T) {
 		d := newDesk(t, db)
 		b := d.open("fixed")
 		b.stands(linkage.LoginStep)
+		if n := len(b.cookie.Reveal()); n > 3000 {
+			t.Errorf("the cookie has %d bytes; browsers keep 4096 with its name", n)
+		}
 		b.press(d.logIn("ok.pw"))
 		b.stands(linkage.ConsentStep)
 		if got := len(b.at.Steps); got != 2 {

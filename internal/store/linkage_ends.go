@@ -32,8 +32,8 @@ func (in *Institution) dropItsPINs(ctx context.Context, t tx, unused linkage.Con
 
 // onlyNeededBy is of a PIN whose account the consent $2 names, and no other that
 // is not over at $3.
-const onlyNeededBy = `EXISTS (SELECT 1 FROM consents e WHERE e.institution = $1 AND e.id = $2
-		AND e.company_id = inquiry_pins.company_id AND e.accounts LIKE ` + inAccounts + `)
+const onlyNeededBy = `company_id = (SELECT company_id FROM consents e WHERE e.institution = $1 AND e.id = $2)
+	AND EXISTS (SELECT 1 FROM consents e WHERE e.institution = $1 AND e.id = $2 AND e.accounts LIKE ` + inAccounts + `)
 	AND NOT EXISTS (SELECT 1 FROM consents o WHERE o.institution = $1 AND o.company_id = inquiry_pins.company_id
 		AND o.state <> 'ended' AND o.ends_at > $3 AND o.accounts LIKE ` + inAccounts + `)`
 

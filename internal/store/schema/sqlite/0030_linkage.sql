@@ -28,6 +28,8 @@ CREATE TABLE journeys (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX journeys_number ON journeys (institution, number);
+CREATE INDEX journeys_began ON journeys (institution, began_at);
+CREATE INDEX journeys_way ON journeys (institution, way_until) WHERE way_until > 0;
 
 -- journey_pins holds the inquiry PINs that a journey staged (登録済み＊).
 CREATE TABLE journey_pins (
@@ -57,6 +59,7 @@ CREATE TABLE inquiry_pins (
 	PRIMARY KEY (institution, account_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX inquiry_pins_company ON inquiry_pins (institution, company_id);
 CREATE INDEX inquiry_pins_pending ON inquiry_pins (institution, changed_at) WHERE state = 'pending';
 
 -- pin_slots says which node may have a call with an account's PIN at the core.
@@ -92,7 +95,9 @@ CREATE TABLE consents (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX consents_user ON consents (institution, user_id, partner_id);
-CREATE INDEX consents_open ON consents (institution, state, given_at) WHERE state <> 'ended';
+CREATE INDEX consents_company ON consents (institution, company_id);
+CREATE INDEX consents_issued ON consents (institution, given_at) WHERE state = 'issued';
+CREATE INDEX consents_ends ON consents (institution, ends_at) WHERE state IN ('active', 'suspended');
 
 -- login_presses holds each press of API連携 by the digest of what was sent.
 CREATE TABLE login_presses (
