@@ -22,9 +22,7 @@ func (in *Institution) record(ctx context.Context, t tx, act audit.Act) error {
 	if err := act.Check(); err != nil {
 		return err
 	}
-	row := in.db.auditKey.Row(t.NextSeq(), in.id, act)
-	return failed(t.Do(ctx, `INSERT INTO audit (seq, institution, at, name, entry, mac) VALUES ($1, $2, $3, $4, $5, $6)`,
-		row.Seq, row.Institution, row.At, string(row.Name), row.Entry, row.MAC), "record an act")
+	return failed(t.Keep(ctx, in.db.auditKey.Row(t.NextSeq(), in.id, act)), "record an act")
 }
 
 // loadAuditKey reads the log's key, and makes it on the first start.

@@ -40,3 +40,6 @@ func (db *DB) Tamper(ctx context.Context, sql string, args ...any) error {
 		return err
 	})
 }
+
+// Ungroup makes every Commit a transaction of its own.
+func (db *DB) Ungroup() { db.engine.(*postgresEngine).groups = nil }

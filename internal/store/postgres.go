@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
 )
 
@@ -21,6 +22,8 @@ type postgresEngine struct {
 	pool *pgxpool.Pool
 	cfg  Config
 	seqs *IDs // numbers of the audit log, which need no round trip
+
+	groups *pgGroups // nil where each Commit is a transaction of its own
 }
 
 func openPostgres(ctx context.Context, cfg Config) (engine, error) {
@@ -52,8 +55,11 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 		return nil, err
 	}
 	e := &postgresEngine{pool: pool, cfg: cfg, seqs: seqs}
+	if !cfg.Serializable { // where a larger transaction is only given up more often
+		e.groups = startGroups(pool)
+	}
 	if err := e.ping(ctx); err != nil {
-		pool.Close()
+		e.close()
 		return nil, err
 	}
 	return e, nil
@@ -61,7 +67,14 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 
 func (e *postgresEngine) dialect() string { return "postgres" }
 func (e *postgresEngine) reader() reader  { return pgReader{e.pool} }
-func (e *postgresEngine) close() error    { e.pool.Close(); return nil }
+
+func (e *postgresEngine) close() error {
+	if e.groups != nil {
+		e.groups.close()
+	}
+	e.pool.Close()
+	return nil
+}
 
 // ping tells whether the server can be written to: a standby answers queries too.
 func (e *postgresEngine) ping(ctx context.Context) error {
@@ -118,12 +131,14 @@ func (e *postgresEngine) try(ctx context.Context, w work) (err error) {
 		return err
 	}
 	if t.open == nil {
+		if e.groups != nil && len(t.queued)+len(t.acts.seqs) > 0 {
+			if err := e.groups.commit(ctx, t.queued, t.acts); err != errAlone {
+				return err
+			}
+		}
 		return t.sendAlone(ctx)
 	}
-	if err := t.flush(ctx); err != nil {
-		return err
-	}
-	return failed(t.open.Commit(ctx), "commit")
+	return t.commit(ctx)
 }
 
 // pgTx gathers statements until an answer is needed; only then does it open a
@@ -132,6 +147,31 @@ type pgTx struct {
 	engine *postgresEngine
 	open   pgx.Tx
 	queued []queued
+	acts   acts
+}
+
+// acts are rows of the audit log, column by column: all that a transaction
+// records go in one statement.
+type acts struct {
+	seqs, ats                    []int64
+	institutions, names, entries []string
+	macs                         [][]byte
+}
+
+func (a *acts) add(r audit.Row) {
+	a.seqs, a.ats, a.macs = append(a.seqs, r.Seq), append(a.ats, r.At), append(a.macs, r.MAC)
+	a.institutions, a.names, a.entries = append(a.institutions, r.Institution), append(a.names, string(r.Name)), append(a.entries, r.Entry)
+}
+
+func (a *acts) addAll(b acts) {
+	a.seqs, a.ats, a.macs = append(a.seqs, b.seqs...), append(a.ats, b.ats...), append(a.macs, b.macs...)
+	a.institutions, a.names, a.entries = append(a.institutions, b.institutions...), append(a.names, b.names...), append(a.entries, b.entries...)
+}
+
+func (a *acts) statement() queued {
+	return queued{`INSERT INTO audit (seq, institution, at, name, entry, mac)
+		SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bytea[])`,
+		[]any{a.seqs, a.institutions, a.ats, a.names, a.entries, a.macs}, nil}
 }
 
 type queued struct {
@@ -167,6 +207,11 @@ func (t *pgTx) MustOr(_ context.Context, conflict error, sql string, args ...any
 
 func (t *pgTx) Do(_ context.Context, sql string, args ...any) error {
 	t.queued = append(t.queued, queued{sql, args, nil})
+	return nil
+}
+
+func (t *pgTx) Keep(_ context.Context, r audit.Row) error {
+	t.acts.add(r)
 	return nil
 }
 
@@ -211,6 +256,22 @@ func (e *postgresEngine) options() pgx.TxOptions {
 	return pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
 }
 
+// commit sends what is left and ends the open transaction.
+func (t *pgTx) commit(ctx context.Context) error {
+	t.queueActs()
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
+	return failed(t.open.Commit(ctx), "commit")
+}
+
+func (t *pgTx) queueActs() {
+	if len(t.acts.seqs) > 0 {
+		t.queued = append(t.queued, t.acts.statement())
+		t.acts = acts{}
+	}
+}
+
 func (t *pgTx) flush(ctx context.Context) error {
 	if len(t.queued) == 0 {
 		return nil
@@ -224,8 +285,9 @@ func (t *pgTx) sendAlone(ctx context.Context) error {
 		if err := t.begin(ctx); err != nil { // the isolation has to be said
 			return err
 		}
-		return failed(t.open.Commit(ctx), "commit")
+		return t.commit(ctx)
 	}
+	t.queueActs()
 	if len(t.queued) == 0 {
 		return nil
 	}
@@ -247,10 +309,7 @@ func (t *pgTx) send(ctx context.Context, to interface {
 	}()
 	for _, q := range t.queued {
 		if _, err := results.Exec(); err != nil {
-			if q.conflict != nil && kindOf(err) == fault.Conflict {
-				err = q.conflict
-			}
-			return failed(err, "commit")
+			return q.failed(err)
 		}
 	}
 	t.queued = t.queued[:0]

@@ -44,7 +44,6 @@ type sqliteEngine struct {
 
 // waiting is a Commit in the queue.
 type waiting struct {
-	ctx   context.Context
 	work  work
 	taken atomic.Bool // by the writer, or back by who waited
 	done  chan error
@@ -56,10 +55,6 @@ func openSQLite(ctx context.Context, cfg Config) (engine, error) {
 	// would poll the network (performance.md §4 rule 8).
 	if runtime.GOMAXPROCS(0) < 2 {
 		runtime.GOMAXPROCS(2)
-	}
-	path := strings.TrimPrefix(cfg.URL, "sqlite:")
-	if err := createPrivate(path); err != nil {
-		return nil, fault.Wrap(fault.Unavailable, "open the database file", err)
 	}
 	writer, err := connectSQLite(ctx, sqliteDSN(cfg.URL, "_txlock=immediate"))
 	if err != nil {
@@ -127,7 +122,7 @@ func (e *sqliteEngine) dialect() string { return "sqlite" }
 func (e *sqliteEngine) reader() reader  { return e.readers }
 
 func (e *sqliteEngine) commit(ctx context.Context, w work) error {
-	r := &waiting{ctx: ctx, work: w, done: make(chan error, 1)}
+	r := &waiting{work: w, done: make(chan error, 1)}
 	if err := e.enqueue(ctx, r); err != nil {
 		return err
 	}
@@ -157,20 +152,21 @@ func (e *sqliteEngine) enqueue(ctx context.Context, r *waiting) error {
 }
 
 // write is the writer goroutine: it takes all Commits that wait into one
-// transaction and tells each what became of it.
+// transaction and tells each what became of it. They are taken only when the
+// transaction is open, so that who waits for another process's lock can give up.
 func (e *sqliteEngine) write() {
 	defer close(e.stopped)
 	group := make([]*waiting, 0, maxGroup)
 	for first := range e.queue {
-		group = takeWaiting(append(group[:0], first), e.queue)
-		if err := e.commitGroup(group); err != nil {
-			for _, r := range group {
-				if r.err == nil {
-					r.err = err
-				}
-			}
+		err := e.begin()
+		group = takeWaiting(group[:0], first, e.queue)
+		if err == nil {
+			err = e.commitGroup(group)
 		}
 		for i, r := range group {
+			if err != nil && r.err == nil {
+				r.err = err
+			}
 			r.done <- r.err
 			group[i] = nil
 		}
@@ -180,60 +176,66 @@ func (e *sqliteEngine) write() {
 	}
 }
 
-// takeWaiting adds to group what waits in queue, and leaves out what nobody
+// takeWaiting gathers first and what waits behind it, and leaves out what nobody
 // waits for any more.
-func takeWaiting(group []*waiting, queue chan *waiting) []*waiting {
-	if !group[0].taken.CompareAndSwap(false, true) {
-		group = group[:0]
-	}
-	for len(group) < maxGroup {
+func takeWaiting(group []*waiting, first *waiting, queue chan *waiting) []*waiting {
+	for r := first; ; {
+		if r.taken.CompareAndSwap(false, true) {
+			group = append(group, r)
+		}
+		if len(group) == maxGroup {
+			return group
+		}
+		var ok bool
 		select {
-		case r, ok := <-queue:
+		case r, ok = <-queue:
 			if !ok {
 				return group
-			}
-			if r.taken.CompareAndSwap(false, true) {
-				group = append(group, r)
 			}
 		default:
 			return group
 		}
 	}
-	return group
 }
 
-// commitGroup applies each Commit of the group behind a savepoint of its own, so
-// that one that no longer holds does not hurt the others. An error is that of
-// all who have none of their own.
-func (e *sqliteEngine) commitGroup(group []*waiting) (err error) {
-	if len(group) == 0 {
-		return nil
-	}
-	ctx := context.Background() // what was taken is carried through
+// begin opens a transaction, on a new connection if the last one broke.
+func (e *sqliteEngine) begin() (err error) {
+	ctx := context.Background() // what is taken is carried through
 	if e.writer == nil {
 		if e.writer, err = connectSQLite(ctx, sqliteDSN(e.address, "_txlock=immediate")); err != nil {
 			e.writer = nil
 			return err
 		}
 	}
-	c := e.writer
+	if _, err = e.writer.Exec(ctx, `BEGIN IMMEDIATE`); err == nil {
+		err = e.writer.QueryRow(ctx, `SELECT coalesce(max(seq), 0) FROM audit`).Scan(&e.writer.seq)
+	}
+	if err != nil {
+		e.giveUp(err)
+	}
+	return failed(err, "begin")
+}
+
+// giveUp takes the transaction back, and leaves the connection where it broke.
+func (e *sqliteEngine) giveUp(err error) {
+	_, undone := e.writer.Exec(context.Background(), `ROLLBACK`)
+	if brokenSQLite(err) || brokenSQLite(undone) {
+		e.writer.close()
+		e.writer = nil
+	}
+}
+
+// commitGroup applies each Commit of the group behind a savepoint of its own, so
+// that one that no longer holds does not hurt the others. An error is that of
+// all who have none of their own.
+func (e *sqliteEngine) commitGroup(group []*waiting) (err error) {
+	ctx, c := context.Background(), e.writer
 	defer func() {
-		if err == nil {
-			return
+		if err != nil {
+			e.giveUp(err)
+			err = failed(err, "commit")
 		}
-		_, undone := c.Exec(ctx, `ROLLBACK`)
-		if brokenSQLite(err) || brokenSQLite(undone) {
-			c.close()
-			e.writer = nil
-		}
-		err = failed(err, "commit")
 	}()
-	if _, err = c.Exec(ctx, `BEGIN IMMEDIATE`); err != nil {
-		return err
-	}
-	if err = c.QueryRow(ctx, `SELECT coalesce(max(seq), 0) FROM audit`).Scan(&c.seq); err != nil {
-		return err
-	}
 	held := 0
 	for _, r := range group {
 		seq := c.seq
@@ -242,25 +244,21 @@ func (e *sqliteEngine) commitGroup(group []*waiting) (err error) {
 				return err
 			}
 		}
-		r.err = r.work(ctx, c)
-		if r.err == nil {
+		switch r.err = r.work(ctx, c); {
+		case r.err == nil:
 			held++
-		}
-		switch {
-		case r.err != nil && fault.Of(r.err) == fault.Unavailable:
-			return r.err // a full disk or a failed read: SQLite may have rolled all back
-		case r.err != nil && len(group) == 1:
-			_, err = c.Exec(ctx, `ROLLBACK`)
-			return err
-		case r.err != nil:
+		case fault.Of(r.err) == fault.Unavailable:
+			return r.err // a full disk or a failed read: SQLite may have taken all back
+		case len(group) > 1:
 			c.seq = seq
-			_, err = c.Exec(ctx, `ROLLBACK TO c`)
+			if _, err = c.Exec(ctx, `ROLLBACK TO c`); err != nil {
+				return err
+			}
 		}
-		if err == nil && len(group) > 1 {
-			_, err = c.Exec(ctx, `RELEASE c`)
-		}
-		if err != nil {
-			return err
+		if len(group) > 1 {
+			if _, err = c.Exec(ctx, `RELEASE c`); err != nil {
+				return err
+			}
 		}
 	}
 	if held == 0 {

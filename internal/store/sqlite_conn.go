@@ -10,6 +10,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
 )
 
@@ -44,6 +45,11 @@ func connectSQLite(ctx context.Context, dsn string) (*sqliteConn, error) {
 		return nil, failed(err, "open the database file")
 	}
 	return &sqliteConn{conn: conn, statements: map[string]statement{}}, nil
+}
+
+func (c *sqliteConn) Keep(ctx context.Context, r audit.Row) error {
+	return c.Do(ctx, `INSERT INTO audit (seq, institution, at, name, entry, mac) VALUES ($1, $2, $3, $4, $5, $6)`,
+		r.Seq, r.Institution, r.At, string(r.Name), r.Entry, r.MAC)
 }
 
 func (c *sqliteConn) close() error {

@@ -91,6 +91,11 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	if path, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok && !cfg.LeaveSchema {
+		if err := createPrivate(path); err != nil {
+			return nil, fault.Wrap(fault.Unavailable, "open the database file", err)
+		}
+	}
 	if err := prepareSchema(ctx, cfg); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
 )
 
@@ -37,6 +38,8 @@ type tx interface {
 	Do(ctx context.Context, sql string, args ...any) error
 	// NextSeq returns the number of the next row of the audit log.
 	NextSeq() int64
+	// Keep adds a row to the audit log.
+	Keep(ctx context.Context, r audit.Row) error
 }
 
 type row interface{ Scan(dest ...any) error }
