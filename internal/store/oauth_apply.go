@@ -215,23 +215,28 @@ const (
 // the replays that could not be accepted any more. It is for a job that runs
 // every minute or so.
 func (in *Institution) ForgetOAuth(ctx context.Context, now time.Time) error {
-	return in.write(ctx, func(ctx context.Context, t tx) error {
-		for _, old := range []struct {
-			sql   string
-			limit int64
-		}{
-			{`DELETE FROM replays WHERE institution = $1 AND until < $2`, micros(now)},
-			{`DELETE FROM pushed_requests WHERE institution = $1 AND id < $2`, idAt(now.Add(-requestsKeptFor))},
-			{`DELETE FROM codes WHERE institution = $1 AND id < $2`, idAt(now.Add(-codesKeptFor))},
-			{`DELETE FROM access_tokens WHERE institution = $1 AND id < $2`, idAt(now.Add(-tokensKeptFor))},
-			{`DELETE FROM used_challenges WHERE institution = $1 AND used_at < $2`, micros(now.Add(-challengesKeptFor))},
-		} {
-			if err := t.Do(ctx, old.sql, in.id, old.limit); err != nil {
-				return failed(err, "forget what the protocol no longer needs")
-			}
+	for _, old := range []struct {
+		sql string
+		end int64
+	}{
+		{`DELETE FROM replays WHERE institution = $1 AND (until, digest) IN
+			(SELECT until, digest FROM replays WHERE institution = $1 AND until < $2 ORDER BY until LIMIT $3)`, micros(now)},
+		{oldest("pushed_requests"), idAt(now.Add(-requestsKeptFor))},
+		{oldest("codes"), idAt(now.Add(-codesKeptFor))},
+		{oldest("access_tokens"), idAt(now.Add(-tokensKeptFor))},
+		{`DELETE FROM used_challenges WHERE institution = $1 AND digest IN
+			(SELECT digest FROM used_challenges WHERE institution = $1 AND used_at < $2 ORDER BY used_at LIMIT $3)`, micros(now.Add(-challengesKeptFor))},
+	} {
+		if err := in.forgetInBatches(ctx, old.sql, old.end); err != nil {
+			return failed(err, "forget what the protocol no longer needs")
 		}
-		return nil
-	})
+	}
+	return nil
+}
+
+// oldest deletes the rows of a table with a rising id that come before one.
+func oldest(table string) string {
+	return `DELETE FROM ` + table + ` WHERE id IN (SELECT id FROM ` + table + ` WHERE institution = $1 AND id < $2 ORDER BY id LIMIT $3)`
 }
 
 // idAt returns the smallest id that could have been made at t.

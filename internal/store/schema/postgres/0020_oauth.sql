@@ -100,3 +100,5 @@ CREATE TABLE used_challenges (
 	used_at     BIGINT NOT NULL,
 	PRIMARY KEY (institution, digest)
 );
+
+CREATE INDEX used_challenges_at ON used_challenges (institution, used_at);
