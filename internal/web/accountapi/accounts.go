@@ -42,11 +42,14 @@ var pinStatuses = map[linkage.PINState]string{
 	linkage.Unregistered: "pin_missing", linkage.Rejected: "pin_rejected", linkage.Pending: "pin_pending", linkage.Registered: "active",
 }
 
-// accounts lists every account of the consent, in the bank's order, with what
+// listAccounts lists every account of the consent, in the bank's order, with what
 // hinders it; one that the user may no longer see has an id and that word alone.
 func (c *call) listAccounts() (any, error) {
 	if err := c.parameters(); err != nil {
 		return nil, err
+	}
+	if len(c.access.Extent.Functions) == 0 { // what the accounts were consented for is gone
+		return nil, c.denied(problem{code: "insufficient_scope"})
 	}
 	known, err := c.bank.view(c.r.Context(), c.access.User)
 	if err != nil {
