@@ -153,6 +153,9 @@ func (c Counter) Settle(t Ticket, f Fate, coreLeft int, l Limit) Counter {
 		return Counter{Key: c.Key, Version: c.Version, Cap: -1}
 	case Wrong:
 		c.Wrong++
+		if l.First == 0 { // a right one ended before this, and forgot what was under way
+			c.Taken = max(c.Taken, c.Wrong)
+		}
 		if l.Spare > 0 && coreLeft >= 0 {
 			// What the core still allows is counted from the wrong ones that it
 			// answered: those in flight are not in its figure yet.
