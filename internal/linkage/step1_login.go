@@ -21,6 +21,7 @@ const (
 	maxPassword = 256             // characters; what is longer is not sent to the bank
 	hastyFor    = 1 * time.Second // a form that is sent sooner was not typed
 	seenFor     = 400 * 24 * time.Hour
+	othersFor   = 3 * time.Second // how long a press waits for others' of the same login
 )
 
 // door is one of the two ways to log in.
@@ -100,15 +101,18 @@ func wrongPassword(password secret.Value) []FieldError {
 	return nil
 }
 
-// shown is what became of a press of API連携 that let nobody in.
+// shown is what became of a press of API連携.
 type shown struct {
-	Errors []FieldError
-	Cause  *Cause
+	Errors []FieldError `json:",omitempty"`
+	Cause  *Cause       `json:",omitempty"`
+	Begun  bool         `json:",omitempty"` // it let somebody in: the journey itself has the rest
 }
 
 // logIn runs a press of API連携. There is no row of the journey yet: the claim is
 // a row of the press itself.
 func (s *Service) logIn(ctx context.Context, v Visit, step Step, b Button, doorOf func(*standing) door) (Result, error) {
+	patience, cancel := context.WithTimeout(ctx, othersFor)
+	defer cancel()
 	for range maxRounds {
 		st, err := s.stand(ctx, v)
 		if err != nil {
@@ -134,7 +138,11 @@ func (s *Service) logIn(ctx context.Context, v Visit, step Step, b Button, doorO
 		row, err := s.Store.LoginPress(ctx, press)
 		switch {
 		case err == nil && len(row.Outcome) > 0:
-			return s.sameAgain(ctx, st, row)
+			r, err := s.sameAgain(ctx, st, row)
+			if isConflict(err) {
+				continue
+			}
+			return r, err
 		case err == nil && st.now.Before(row.Until):
 			if err := s.awaitLogin(ctx, row); err != nil {
 				return Result{}, err
@@ -143,7 +151,7 @@ func (s *Service) logIn(ctx context.Context, v Visit, step Step, b Button, doorO
 		case err != nil && !errors.Is(err, fault.NotFound):
 			return Result{}, fault.Wrap(fault.Of(err), "find a press", err)
 		}
-		claimed, tickets, r, err := s.claimLogin(ctx, st, d, press)
+		claimed, tickets, r, err := s.claimLogin(ctx, patience, st, d, press)
 		if isConflict(err) {
 			continue
 		}
@@ -198,14 +206,19 @@ func (s *Service) begun(ctx context.Context, st *standing, press secret.Digest) 
 }
 
 // claimLogin takes the press and its try. A result is returned where nobody is
-// to be asked: no try is left, or the address pressed too often.
-func (s *Service) claimLogin(ctx context.Context, st *standing, d door, press secret.Digest) (LoginPressRow, map[login.Key]login.Ticket, *Result, error) {
+// to be asked: no try is left, or the address pressed too often. Where others
+// press for the same login just now, the tries that they took may come back, so
+// that for a while it waits before it says so.
+func (s *Service) claimLogin(ctx, patience context.Context, st *standing, d door, press secret.Digest) (LoginPressRow, map[login.Key]login.Ticket, *Result, error) {
 	limit := s.Rules.Login.Password.Limit()
 	counted, tickets, err := s.take(ctx, st.now, []login.Key{d.key}, limit)
 	if err != nil {
 		return LoginPressRow{}, nil, nil, err
 	}
 	if len(tickets) == 0 {
+		if s.triesMoved(ctx, patience, d.key) {
+			return LoginPressRow{}, nil, nil, fault.New(fault.Conflict, "tries of the same login came back")
+		}
 		r, err := s.loginStopped(ctx, st, d)
 		return LoginPressRow{}, nil, &r, err
 	}
@@ -223,6 +236,26 @@ func (s *Service) claimLogin(ctx context.Context, st *standing, d door, press se
 		return row, nil, &Result{Journey: j}, err
 	}
 	return row, tickets, nil, err
+}
+
+// triesMoved waits while tries of a login are under way, and tells whether one
+// of them ended.
+func (s *Service) triesMoved(ctx, patience context.Context, k login.Key) bool {
+	first, err := s.Store.Counters(ctx, k)
+	if err != nil {
+		return false
+	}
+	if _, stopped := first[0].Stopped(s.now(), s.Rules.Login.Password.Limit()); !stopped {
+		return true // it moved already
+	}
+	if !first[0].UnderWay() {
+		return false
+	}
+	err = s.await(patience, func() (bool, error) {
+		now, err := s.Store.Counters(ctx, k)
+		return err == nil && now[0].Version != first[0].Version, err
+	})
+	return err == nil
 }
 
 func (s *Service) rate(st *standing) *login.Rate {
@@ -347,7 +380,7 @@ func (s *Service) weigh(ctx context.Context, st *standing, d door, a *bankLogin)
 	facts := login.FactsOf(seen, a.with)
 	facts.Flagged = a.user.Flagged
 	facts.Hasty = st.now.Sub(st.row.TouchedAt) < hastyFor
-	facts.RecentFailures = max(0, counters[0].Taken-1)
+	facts.RecentFailures = counters[0].Wrong
 	a.verdict = s.Rules.Login.Risk.Judge(facts)
 	_, a.stopped = counters[1].Stopped(st.now, s.answerLimit())
 	return nil
@@ -421,8 +454,8 @@ func (s *Service) decideLogin(ctx context.Context, st *standing, d door, row Log
 			return c, out, nil, err
 		}
 		c.Begins, c.Seen, c.Done = &after.row, seen, act
-		c.Row.Outcome = []byte("{}")
-		return c, out, after, nil
+		c.Row.Outcome, err = json.Marshal(shown{Begun: true})
+		return c, out, after, err
 	case a.err == nil: // the password was right, but the bank went silent after it
 		cause, why := bankCause(a.after)
 		out.Cause, c.Done = &cause, failed(done, why)
@@ -476,11 +509,15 @@ func (s *Service) notIn(ctx context.Context, st *standing, out shown) (Result, e
 	return s.heldUp(ctx, st, out.Errors, out.Cause)
 }
 
-// sameAgain shows what a press came to, to whoever sends the same again.
+// sameAgain shows what a press came to, to whoever sends the same again. Errors:
+// fault.Conflict when the journey began a moment ago.
 func (s *Service) sameAgain(ctx context.Context, st *standing, row LoginPressRow) (Result, error) {
 	var out shown
 	if err := json.Unmarshal(row.Outcome, &out); err != nil {
 		return Result{}, fault.Wrap(fault.Internal, "read what a press came to", err)
+	}
+	if out.Begun {
+		return Result{}, fault.New(fault.Conflict, "the journey has begun")
 	}
 	return s.notIn(ctx, st, out)
 }

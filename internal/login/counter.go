@@ -116,6 +116,9 @@ func (c Counter) Left(now time.Time, l Limit) int {
 	return max(0, allowed-c.Taken)
 }
 
+// UnderWay tells whether a try was taken that has not ended yet, or never will.
+func (c Counter) UnderWay() bool { return c.Taken > c.Wrong }
+
 // Take returns the counter with one more try, and false when none is allowed.
 // The try that exhausts a limit with stops begins the stop itself.
 func (c Counter) Take(now time.Time, l Limit) (Counter, Ticket, bool) {

@@ -78,6 +78,25 @@ func TestAnyNumberOfGuessesAtOnceIsCheckedAtMostFiveTimes(t *testing.T) {
 	})
 }
 
+func TestManyRightLoginsOfOneUserAtOnceDoNotStopEachOther(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := newDesk(t, db)
+		var wg sync.WaitGroup
+		for n := range 16 {
+			b := d.open("fixed")
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				r, err := d.logIn("ok.pw")(t.Context(), b.visit())
+				if err != nil || r.Journey.Step != linkage.ConsentStep {
+					t.Errorf("login %d leads to %s (%+v), %v", n, r.Journey.Step, r.Journey.Ended, err)
+				}
+			}()
+		}
+		wg.Wait()
+	})
+}
+
 func TestWrongAnswersStopTheQuestionUntilSomebodyUnlocksIt(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB) {
 		d := newDesk(t, db)
