@@ -20,7 +20,7 @@ func (b *Bank) CheckPassword(ctx context.Context, id corebank.LoginID, password 
 		if err := b.wait(ctx, nil, false); err != nil {
 			return corebank.User{}, err
 		}
-		b.calls.count("CheckPassword", string(id))
+		b.calls.count("CheckPassword", "") // ids that are nobody's are not kept: there is no end of them
 		if err := b.waste(ctx, password); err != nil {
 			return corebank.User{}, err
 		}

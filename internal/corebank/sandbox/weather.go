@@ -115,7 +115,9 @@ func (c *calls) count(method, id string) {
 		c.n = map[string]int{}
 	}
 	c.n[method]++
-	c.n[method+" "+id]++
+	if id != "" {
+		c.n[method+" "+id]++
+	}
 }
 
 // Calls returns how often the bank was asked since it was opened, by method
