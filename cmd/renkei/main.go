@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -77,10 +78,23 @@ func run(args []string, to streams) int {
 		return exitUsage
 	}
 	if err := command.Run(); err != nil {
-		fmt.Fprintf(to.err, "renkei: %s\n", err)
+		fmt.Fprintf(to.err, "renkei: %s\n", sentence(err))
 		return statusOf(err)
 	}
 	return 0
+}
+
+// sentence is what an error says, without the kind of failure that may stand at
+// the end of a line: the exit status says that.
+func sentence(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		for kind := fault.Internal; kind <= fault.Limited; kind++ {
+			line = strings.TrimSuffix(line, ": "+kind.Error())
+		}
+		lines[i] = line
+	}
+	return strings.Join(lines, "\n")
 }
 
 func statusOf(err error) int {
