@@ -37,7 +37,7 @@ func (b *Bank) unlock(ctx context.Context, call string, account corebank.Account
 	case closed:
 		return nil, corebank.AccountClosed{}
 	}
-	if call == "CheckPIN" && v.company.Habit.PINsClose {
+	if call == "CheckPIN" && (v.company.Habit.PINsClose || v.Seed == SeedPending) {
 		return nil, corebank.Closed{OpensAt: b.nextMorning(), Reason: "暗証番号の確認は日中に行います"}
 	}
 	b.calls.count(call, string(account))

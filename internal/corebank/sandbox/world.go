@@ -85,7 +85,7 @@ type Seed string
 const (
 	SeedNone       Seed = "none"       // 未登録
 	SeedRegistered Seed = "registered" // 登録済み
-	SeedPending    Seed = "pending"    // 申請中
+	SeedPending    Seed = "pending"    // 申請中; the bank never gets to check this PIN, so that it stays so
 	SeedRejected   Seed = "rejected"   // 要再登録
 )
 
