@@ -57,5 +57,6 @@ var names = map[Name]string{
 	"journey.extended":    "The customer asked for more time.",
 	"press.refused":       "A press of a button was refused: foreign, stale, expired, or not offered at that step.",
 	"tries.unlocked":      "Staff gave a locked customer their attempts back.",
+	"database.restored":   "The database was set back to an earlier state; what had been allowed waits until staff resume it.",
 	"leftovers.discarded": "What unfinished journeys and ended consents had left was discarded.",
 }

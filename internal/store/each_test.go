@@ -62,11 +62,7 @@ func databases(t testing.TB) map[string]func(testing.TB) string {
 func open(t testing.TB, cfg store.Config) *store.DB {
 	t.Helper()
 	if cfg.Box == nil {
-		box, err := secret.NewBox(map[uint32][]byte{1: make([]byte, secret.KeySize)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg.Box = box
+		cfg.Box = box(t)
 	}
 	db, err := store.Open(t.Context(), cfg)
 	if err != nil {
@@ -78,6 +74,16 @@ func open(t testing.TB, cfg store.Config) *store.DB {
 		}
 	})
 	return db
+}
+
+// box seals with the key of all tests.
+func box(t testing.TB) *secret.Box {
+	t.Helper()
+	b, err := secret.NewBox(map[uint32][]byte{1: make([]byte, secret.KeySize)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // private is the test binary's own PostgreSQL, started when first asked for.

@@ -83,7 +83,8 @@ type engine interface {
 // Open opens the database at cfg.URL, creates it where it is a file that does
 // not exist, and brings its schema up to date. A schema from a newer version of
 // this program is fault.Invalid; a database that does not answer is
-// fault.Unavailable.
+// fault.Unavailable; one that is older than its own audit log's checkpoints
+// is fault.Refused.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -118,6 +119,10 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, err
 	}
 	if !cfg.Passive {
+		if err := db.notSetBack(ctx); err != nil {
+			e.close()
+			return nil, err
+		}
 		db.sealer = startSealer(db)
 	}
 	return db, nil

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"renkei.dev/internal/audit"
+	"renkei.dev/internal/fault"
+)
+
+// notSetBack refuses a database that is older than the checkpoints which were
+// kept beside it: in it, what customers have cancelled since would live again.
+func (db *DB) notSetBack(ctx context.Context) error {
+	kept, err := keptCheckpoints(db.cfg.CheckpointFile)
+	if err != nil || len(kept) == 0 {
+		return err
+	}
+	newest, err := audit.OpenCheckpoint(db.auditKey.Public(), kept[len(kept)-1])
+	if err != nil {
+		return fault.Wrap(fault.Refused, "the checkpoints in "+db.cfg.CheckpointFile+" are of another database", err)
+	}
+	there, _, _, err := db.lastCheckpoint(ctx)
+	if err != nil {
+		return err
+	}
+	if newest.Size > there.Size {
+		return fault.New(fault.Refused, "the database was set back: its audit log has %d sealed rows, and %s knows of %d. "+
+			"Bring the newer database back; or, if it is lost, run `renkei db accept`: all consents then wait until staff resume them",
+			there.Size, db.cfg.CheckpointFile, newest.Size)
+	}
+	return nil
+}
+
+// AcceptSetBack goes on with a database that was set back to an earlier state:
+// all live consents wait from now on, since some may have been cancelled after
+// that state; codes that were not redeemed are over; it stands in the audit log;
+// and the checkpoints of the lost future are put aside.
+func AcceptSetBack(ctx context.Context, cfg Config) error {
+	file := cfg.CheckpointFile
+	cfg.CheckpointFile = ""
+	db, err := Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	rs, err := db.engine.reader().Query(ctx, `SELECT DISTINCT institution FROM consents ORDER BY institution`)
+	institutions, err := collect(rs, err, "list the institutions", func(r row) (id string, err error) {
+		err = r.Scan(&id)
+		return id, err
+	})
+	for _, id := range institutions {
+		if err == nil {
+			err = db.Institution(id).hold(ctx)
+		}
+	}
+	if err = errors.Join(err, db.Close()); err != nil || file == "" {
+		return err
+	}
+	// Last, so that a crash before it leaves a database that is still refused.
+	err = os.Rename(file, file+"-before-"+time.Now().UTC().Format("20060102T150405.000Z"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fault.Wrap(fault.Unavailable, "put the old checkpoints aside", err)
+	}
+	return nil
+}
+
+// hold suspends whatever the customers of an institution have allowed.
+func (in *Institution) hold(ctx context.Context) error {
+	now := in.now()
+	return in.db.engine.commit(ctx, func(ctx context.Context, t tx) error {
+		err := t.Do(ctx, `UPDATE consents SET state = 'suspended' WHERE institution = $1 AND state = 'active'`, in.id)
+		if err == nil {
+			err = t.Do(ctx, `UPDATE consents SET state = 'ended', end_reason = 'unused', ended_at = $2 WHERE institution = $1 AND state = 'issued'`, in.id, micros(now))
+		}
+		if err == nil {
+			err = in.record(ctx, t, audit.Act{Name: RestoredName, At: now, Actor: audit.Actor{Kind: audit.Operator}, Outcome: audit.Done})
+		}
+		return failed(err, "suspend what was allowed")
+	})
+}
+
+// RestoredName is the act of setting a database back.
+const RestoredName audit.Name = "database.restored"
