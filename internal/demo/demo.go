@@ -149,7 +149,7 @@ func (d *demo) open(ctx context.Context) error {
 func (d *demo) explained(err error) error {
 	switch {
 	case d.database != "":
-		return fault.New(fault.Of(err), "the demo cannot use the database given with --database: %s", err)
+		return fault.New(fault.Of(err), "the demo cannot use the database given with --database (%s); new data want an empty one, which a reset does not make", err)
 	case fault.Of(err) == fault.Invalid, fault.Of(err) == fault.Internal:
 		return fault.New(fault.Of(err), "the demo cannot use its data in %s (%s); start anew with --reset", d.folder, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/corebank/sandbox"
@@ -71,7 +72,7 @@ func (d *demo) openStart(listeners map[string]net.Listener) error {
 
 func (d *demo) startView(looks *look.Look, r *http.Request) startView {
 	v := startView{
-		Page: looks.Page(r, "DEMO", "start.heading"), TrustCommand: "renkei demo trust --data " + string(d.folder),
+		Page: looks.Page(r, "DEMO", "start.heading"), TrustCommand: command() + " demo trust --data " + string(d.folder),
 		Passphrase: passphrase, Manifest: d.folder.path(manifestFile),
 	}
 	v.Alone, v.Wide = true, true
@@ -112,6 +113,15 @@ func (v startView) user(company sandbox.Company, m sandbox.Member) startUser {
 		u.Accounts = append(u.Accounts, startAccount{v.account(a.Account), a.PIN})
 	}
 	return u
+}
+
+// command is how this program is called by whoever reads the page: the binary
+// that `go run` makes has no name to call it by.
+func command() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
+		return "go run ./cmd/renkei"
+	}
+	return "renkei"
 }
 
 var typeWords = map[corebank.AccountType]string{
