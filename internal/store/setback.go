@@ -44,7 +44,7 @@ func AcceptSetBack(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	rs, err := db.engine.reader().Query(ctx, `SELECT DISTINCT institution FROM consents ORDER BY institution`)
+	rs, err := db.engine.reader().Query(ctx, `SELECT institution FROM partners UNION SELECT institution FROM consents ORDER BY institution`)
 	institutions, err := collect(rs, err, "list the institutions", func(r row) (id string, err error) {
 		err = r.Scan(&id)
 		return id, err
