@@ -140,7 +140,7 @@ func (in *Institution) edges(cfg Config, m config.InstitutionMaterial) error {
 	}
 	withPages := func(name string, o config.Origin) web.Site {
 		w := site(name, o)
-		w.Broken, w.Foreign, w.Headers.Reports = pages.Broken, pages.Foreign, reportsPath
+		w.Broken, w.Foreign, w.Lost, w.Headers.Reports = pages.Broken, pages.Foreign, pages.NotFound, reportsPath
 		return w
 	}
 	login := withPages("login", s.Login.Origin)
@@ -160,8 +160,10 @@ func (in *Institution) edges(cfg Config, m config.InstitutionMaterial) error {
 			w.Wrap(pages.CertificateHandler())})
 	}
 	if s.MutualTLS != nil {
+		w := site("mutual_tls", s.MutualTLS.Origin)
+		w.Lost = http.NotFound
 		in.hosts = append(in.hosts, host{s.MutualTLS.Origin, s.MutualTLS.Listen, "mutual_tls", pki.PartnerTLS(m.TLS...), false,
-			site("mutual_tls", s.MutualTLS.Origin).Wrap(protocol.MutualTLSHandler(options))})
+			w.Wrap(protocol.MutualTLSHandler(options))})
 	}
 	return nil
 }

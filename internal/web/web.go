@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type Site struct {
 	MaxBody      int64                                        // bytes; 0: 64 KiB
 	Broken       func(w http.ResponseWriter, r *http.Request) // the page after a panic; nil: a bare 500
 	Foreign      func(w http.ResponseWriter, r *http.Request) // the page for a foreign form; nil: a bare 403
+	Lost         func(w http.ResponseWriter, r *http.Request) // the page for a path that is spelled oddly; nil: the handler sees it as it came
 	TooSlow      time.Duration                                // a request slower than this is logged as a warning; 0: never
 	Address      func(r *http.Request) string                 // the client's network address in the log; nil: that of the connection
 	Log          *slog.Logger
@@ -44,8 +46,9 @@ func (s Site) Wrap(h http.Handler) http.Handler {
 	}
 	h = http.MaxBytesHandler(h, limit)
 	h = s.ownForms(h)
-	h = s.Headers.Wrap(h)
+	h = s.plainPaths(h)
 	h = s.ownHosts(h)
+	h = s.Headers.Wrap(h)
 	h = s.recovered(h)
 	return s.logged(h)
 }
@@ -61,6 +64,22 @@ func (s Site) ownForms(next http.Handler) http.Handler {
 		p.SetDenyHandler(http.HandlerFunc(s.Foreign))
 	}
 	return p.Handler(next)
+}
+
+// plainPaths knows every address in one spelling: http.ServeMux would send
+// others on with a 307, which repeats a form and its secrets (RFC 9700 §4.12).
+func (s Site) plainPaths(next http.Handler) http.Handler {
+	if s.Lost == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := r.URL.EscapedPath()
+		if clean := path.Clean(p); p != clean && p != strings.TrimSuffix(clean, "/")+"/" {
+			s.Lost(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // ownHosts answers 421 to a Host that is not ours, and to one that is not the
