@@ -103,9 +103,8 @@ func (a *App) build(ctx context.Context, box *secret.Box, ids *store.IDs) error 
 }
 
 // Serve answers until ctx ends, then lets the requests that run finish. It
-// returns nil after such an end. The App cannot be used afterwards.
+// returns nil after such an end. The App is closed then.
 func (a *App) Serve(ctx context.Context) error {
-	defer a.Close()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var chores sync.WaitGroup
 	for _, in := range a.Institutions {
@@ -116,7 +115,7 @@ func (a *App) Serve(ctx context.Context) error {
 	err := web.Serve(ctx, a.cfg.Log, a.cfg.Settings.StopWithin, a.listeners...)
 	stop()
 	chores.Wait()
-	return err
+	return errors.Join(err, a.Close())
 }
 
 // Close lets go of everything that Open opened, for an App that never served.

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,6 +27,7 @@ import (
 
 	"renkei.dev/internal/app"
 	"renkei.dev/internal/config"
+	"renkei.dev/internal/fault"
 )
 
 // bank is a server for two institutions that share their listeners, with keys
@@ -287,10 +289,30 @@ func TestAServerOpensItsDataAgain(t *testing.T) {
 	}
 }
 
-func TestABrandThatCannotBeReadStopsTheStart(t *testing.T) {
+func TestAnOpenThatFailsLetsGoOfEverything(t *testing.T) {
 	b := newBank(t)
-	b.write("brand/brand.json", []byte(`{"colour": "red"}`))
-	if _, err := b.open(); err == nil || !strings.Contains(err.Error(), "institution ume") {
+	settings, material, err := config.Read(filepath.Join(b.folder, "renkei.yaml"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first net.Listener
+	_, err = app.Open(t.Context(), app.Config{
+		Settings: settings, Material: material, Log: slog.New(slog.DiscardHandler),
+		Listen: func(context.Context, string) (net.Listener, error) {
+			if first != nil {
+				return nil, fault.New(fault.Unavailable, "the second port is taken")
+			}
+			first, err = net.Listen("tcp", "127.0.0.1:0")
+			return first, err
+		},
+	})
+	if !errors.Is(err, fault.Unavailable) {
 		t.Errorf("got %v", err)
+	}
+	if _, err := first.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the first port is still listened at: %v", err)
+	}
+	if err := b.serve()(); err != nil { // the database was let go of too
+		t.Error(err)
 	}
 }

@@ -30,7 +30,7 @@ func (in *Institution) tidy(ctx context.Context, log *slog.Logger) {
 				break
 			}
 		}
-		if err := in.Store.ForgetOAuth(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if err := in.Store.ForgetOAuth(ctx, in.Linkage.Now()); err != nil && ctx.Err() == nil {
 			log.Warn("forgetting what the protocol no longer needs", "institution", in.Settings.Name, "error", err)
 		}
 		if _, err := in.Linkage.CheckPendingPINs(ctx, tidyLimit); err != nil && ctx.Err() == nil {

@@ -31,7 +31,11 @@ func folder(t *testing.T) string {
 		t.Fatal(err)
 	}
 	put(t, dir, "renkei.yaml", example)
-	put(t, dir, "brand/brand.json", []byte("{}"))
+	brand, err := os.ReadFile("../web/look/plain/brand.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "brand/brand.json", brand)
 	put(t, dir, "secrets/database.password", []byte("hunter2\n"))
 	put(t, dir, "secrets/sealing-1.key", randomKey())
 	put(t, dir, "secrets/identifiers.key", randomKey())
@@ -262,6 +266,7 @@ func TestFilesThatCannotServeAreRefused(t *testing.T) {
 		}, "holds the authority of a demo"},
 		{"a signing key that expired", func(t *testing.T, dir string) { change(t, dir, "until: 2027-11-30", "until: 2026-11-23") }, "expired"},
 		{"no active signing key", func(t *testing.T, dir string) { change(t, dir, "state: active", "state: next") }, "no active signing key"},
+		{"a brand that is not right", func(t *testing.T, dir string) { put(t, dir, "brand/brand.json", []byte(`{"colour": "red"}`)) }, "institutions[0].brand cannot be used"},
 		{"an alias", func(t *testing.T, dir string) {
 			change(t, dir, "log_level: info", "log_level: &level info")
 		}, "uses an anchor"},

@@ -19,6 +19,7 @@ import (
 	"renkei.dev/internal/jose"
 	"renkei.dev/internal/pki"
 	"renkei.dev/internal/secret"
+	"renkei.dev/internal/web/look"
 )
 
 // Material is what stands in the files that the configuration names.
@@ -72,8 +73,10 @@ func (c *checker) institutionMaterial(path string, in *Institution) InstitutionM
 	if len(m.TLS) == len(in.TLS) && len(in.TLS) > 0 {
 		c.namesCovered(path+".tls", in, m.TLS)
 	}
-	if info, err := os.Stat(string(in.Brand)); in.Brand != "" && (err != nil || !info.IsDir()) {
-		c.faultAt(path+".brand", "is not a folder that can be read")
+	if in.Brand != "" {
+		if _, err := look.New(os.DirFS(string(in.Brand))); err != nil {
+			c.faultAt(path+".brand", "cannot be used: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
 	}
 	return m
 }

@@ -73,6 +73,9 @@ type demo struct {
 func open(ctx context.Context, cfg Config) (*demo, error) {
 	d := &demo{cfg: cfg, folder: folder(cfg.Folder), world: sandbox.Fictional()}
 	if err := d.open(ctx); err != nil {
+		if d.app != nil {
+			err = errors.Join(err, d.app.Close())
+		}
 		d.close()
 		return nil, err
 	}
