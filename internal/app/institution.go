@@ -51,7 +51,8 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 		Issuer: IssuerOf(settings, material), Store: scoped, Partners: partners,
 		NonceKey: box.Derive("dpop nonce " + settings.Name), PairwiseKey: material.IdentifierKey,
 		CheckCertificate: partnerCertificates(material.PartnerCA), FetchKeys: protocol.FetchKeys(nil),
-		Now: a.cfg.Now, NextID: ids.Next,
+		PushesPerMinute: settings.Limits.RequestsPerPartner,
+		Now:             a.cfg.Now, NextID: ids.Next,
 	})
 	if err != nil {
 		return nil, err

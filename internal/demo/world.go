@@ -78,7 +78,7 @@ func (d *demo) settings() config.File {
 	}
 	in.Certificate.Listen = config.Address(p.address(certificateAt))
 	in.StrictTLSFor = 0 // localhost belongs to other projects too
-	in.Limits = config.Limits{LoginsPerAddress: 100_000, RequestsPerPartner: 100_000}
+	in.Limits = config.Limits{LoginsPerAddress: 1_000_000, RequestsPerPartner: 1_000_000}
 	// All that is new on a first visit, with a few wrong passwords, does not ask
 	// for the additional authentication; the core's own flag does.
 	in.Rules.Risk = config.RiskRules{Used: true, AsksFrom: 100, NewDevice: 15, NewNetwork: 15, FirstPartner: 15, UnusualHour: 15,

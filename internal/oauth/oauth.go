@@ -49,7 +49,10 @@ type Config struct {
 	// FetchKeys reads a client's jwks_uri, from permitted addresses only and of
 	// bounded size. nil: clients register their keys by value.
 	FetchKeys KeyFetcher
-	Now       func() time.Time
+	// PushesPerMinute bounds the pushed requests of one partner at this node; 0 is
+	// no limit.
+	PushesPerMinute int
+	Now             func() time.Time
 	// NextID returns ids that rise, over all institutions of the process.
 	NextID func() int64
 }
@@ -62,6 +65,7 @@ type Engine struct {
 	clients clientCache
 	nonces  nonces
 	denials denials
+	pushes  pushes
 	ring    atomic.Pointer[jose.Ring]
 }
 

@@ -20,7 +20,8 @@ var pushRules = []rule[*asking]{
 }
 
 // Push keeps an authorization request that a client authenticated for (RFC 9126).
-// Errors: a Failure; fault.Unavailable.
+// Errors: a Failure; fault.Unavailable; fault.Limited for a partner that pushes
+// too many in a minute.
 func (e *Engine) Push(ctx context.Context, c Call) (Pushed, error) {
 	who, p, err := e.push(ctx, c)
 	return p, e.refused(ctx, "par", who, c.Address, err)
@@ -30,6 +31,9 @@ func (e *Engine) push(ctx context.Context, c Call) (ClientID, Pushed, error) {
 	client, err := e.authenticate(ctx, c)
 	if err != nil {
 		return "", Pushed{}, err
+	}
+	if !e.pushes.admit(client.partner.ID, e.cfg.PushesPerMinute, client.now) {
+		return client.ID, Pushed{}, fault.New(fault.Limited, "partner %s pushes more than %d requests a minute", client.partner.ID, e.cfg.PushesPerMinute)
 	}
 	var shown *proof
 	var replays []Replay

@@ -23,8 +23,11 @@ var statuses = map[oauth.Code]int{
 // (RFC 6749 §5.2). What is no Failure is ours to hide.
 func (e edge) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	f, status := e.outside(r, err)
-	if status == http.StatusServiceUnavailable {
+	switch status {
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "60")
 	}
 	writeJSON(w, status, struct {
 		Error       oauth.Code `json:"error"`
@@ -43,6 +46,9 @@ func (e edge) outside(r *http.Request, err error) (*oauth.Failure, int) {
 			status = http.StatusBadRequest
 		}
 		return f, status
+	case fault.Of(err) == fault.Limited:
+		e.Log.WarnContext(r.Context(), "too many requests", "path", r.URL.Path, "why", err.Error())
+		return &oauth.Failure{Code: oauth.TemporarilyUnavailable, Word: "too many requests in this minute"}, http.StatusTooManyRequests
 	case fault.Of(err) == fault.Unavailable:
 		e.Log.WarnContext(r.Context(), "unavailable", "path", r.URL.Path, "why", err.Error())
 		return &oauth.Failure{Code: oauth.ServerError, Word: "temporarily unavailable"}, http.StatusServiceUnavailable
