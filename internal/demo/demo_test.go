@@ -1,6 +1,7 @@
 package demo_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,12 +33,31 @@ type running struct {
 		}
 	}
 	stop func()
+	log  *heard // everything that was logged, at every level
+}
+
+// heard is a log that a test can read while it is written.
+type heard struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.Write(p)
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.String()
 }
 
 // startDemo runs a demo on ports that are free, until the test ends.
 func startDemo(t *testing.T) *running {
 	t.Helper()
-	d := &running{folder: filepath.Join(t.TempDir(), "data")}
+	d := &running{folder: filepath.Join(t.TempDir(), "data"), log: &heard{}}
 	for range 50 {
 		d.listen = "127.0.0.1:" + strconv.Itoa(20000+10*rand.IntN(3000))
 		err := d.run(t)
@@ -58,7 +79,7 @@ func (d *running) run(t *testing.T) error {
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
 		ended <- demo.Run(ctx, demo.Config{
-			Folder: d.folder, Listen: d.listen, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+			Folder: d.folder, Listen: d.listen, Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			Ready: func(page string) { ready <- page },
 		})
 	}()
@@ -79,7 +100,12 @@ func (d *running) run(t *testing.T) error {
 			t.Errorf("the demo ended with %v", err)
 		}
 	}
-	t.Cleanup(d.stop)
+	t.Cleanup(func() {
+		d.stop()
+		if t.Failed() {
+			t.Log(d.log)
+		}
+	})
 	text, err := os.ReadFile(filepath.Join(d.folder, "demo.json"))
 	if err != nil {
 		t.Fatal(err)
