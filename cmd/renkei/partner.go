@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"renkei.dev/internal/app"
@@ -79,12 +78,12 @@ func (c partnerList) Run(ctx context.Context, to streams) error {
 	if c.JSON {
 		return writeJSON(to, all)
 	}
-	table := tabwriter.NewWriter(to.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tSTATUS\tCONTRACT\tSERVICE\tCORPORATION\tREGISTRATION")
+	var t table
+	t.row("ID", "STATUS", "CONTRACT", "SERVICE", "CORPORATION", "REGISTRATION")
 	for _, p := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.Status, contract(p), p.Service, p.Corporation, p.RegistrationNumber)
+		t.row(string(p.ID), string(p.Status), contract(p), p.Service, p.Corporation, p.RegistrationNumber)
 	}
-	return table.Flush()
+	return t.flush(to.out)
 }
 
 func contract(p partner.Partner) string {
@@ -115,7 +114,7 @@ func (c partnerShow) Run(ctx context.Context, to streams) error {
 	if c.JSON {
 		return writeJSON(to, p)
 	}
-	table := tabwriter.NewWriter(to.out, 0, 0, 2, ' ', 0)
+	var t table
 	for _, line := range [][2]string{
 		{"id", string(p.ID)}, {"status", string(p.Status)}, {"service", p.Service}, {"corporation", p.Corporation},
 		{"registration", p.RegistrationNumber}, {"contract", contract(p)},
@@ -125,10 +124,10 @@ func (c partnerShow) Run(ctx context.Context, to streams) error {
 		{"consent for", days(int(p.ConsentFor / (24 * time.Hour)))}, {"looks back", days(p.HistoryDays)},
 	} {
 		if line[1] != "" {
-			fmt.Fprintf(table, "%s\t%s\n", line[0], line[1])
+			t.row(line[0], line[1])
 		}
 	}
-	return table.Flush()
+	return t.flush(to.out)
 }
 
 func words(functions []corebank.BusinessFunction) string {
