@@ -97,7 +97,11 @@ func (e *Engine) access(ctx context.Context, r AccessRequest) (ClientID, Access,
 	if err != nil {
 		return "", Access{}, unlessMissing(err, badToken("the access token is unknown"))
 	}
-	if f := judge(FAPI2, accessRules, accessUnderTest{r, scheme, token, shown, e.issuer, now}); f != nil {
+	t := accessUnderTest{r, scheme, token, shown, e.issuer, now}
+	if f := judge(FAPI2, bindingRules, t); f != nil {
+		return "", Access{}, f // whoever found a token is not its client
+	}
+	if f := judge(FAPI2, accessRules, t); f != nil {
 		return token.Client, Access{}, f
 	}
 	a, err := e.opened(ctx, r, token, now)
@@ -145,8 +149,9 @@ type accessUnderTest struct {
 	now    time.Time
 }
 
-// accessRules judge a token that was found, at every resource alike.
-var accessRules = []rule[accessUnderTest]{
+// bindingRules judge whether a token that was found came from its client, at
+// every resource alike.
+var bindingRules = []rule[accessUnderTest]{
 	{"RFC 9449 §7.1, §7.2", all, func(t accessUnderTest) *Failure {
 		bound := t.token.Confirmation
 		switch {
@@ -169,6 +174,10 @@ var accessRules = []rule[accessUnderTest]{
 		}
 		return nil
 	}},
+}
+
+// accessRules judge what a client's token opens, at every resource alike.
+var accessRules = []rule[accessUnderTest]{
 	{"RFC 6750 §3.1", all, func(t accessUnderTest) *Failure {
 		if t.token.Revoked || !t.now.Before(t.token.ExpiresAt) {
 			return badToken("the access token is over")

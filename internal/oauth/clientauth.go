@@ -27,7 +27,8 @@ func errClient(cause error) *Failure {
 
 // authenticate finds out which client calls and whether it proved that, by the
 // one method that it is registered for (RFC 6749 §2.3: never two at once).
-// Errors: a Failure with invalid_client; fault.Unavailable.
+// Errors: a Failure with invalid_client, or unauthorized_client for one whose
+// partner or profile is stopped; fault.Unavailable.
 func (e *Engine) authenticate(ctx context.Context, c Call) (authenticated, error) {
 	now := e.now()
 	for _, absent := range []struct {
@@ -54,14 +55,14 @@ func (e *Engine) authenticate(ctx context.Context, c Call) (authenticated, error
 	if id == "" {
 		return authenticated{}, errClient(errors.New("nothing names a client"))
 	}
-	k, p, err := e.working(ctx, id, now)
+	k, err := e.clients.get(ctx, id, now)
 	if err != nil {
 		if kind := fault.Of(err); kind == fault.Unavailable || kind == fault.Internal {
 			return authenticated{}, err
 		}
 		return authenticated{}, errClient(err)
 	}
-	a := authenticated{knownClient: k, partner: p, now: now}
+	a := authenticated{knownClient: k, now: now}
 	if c.AtMutualTLS && len(c.Certificates) > 0 {
 		a.certificate = c.Certificates[0]
 	}
@@ -82,6 +83,13 @@ func (e *Engine) authenticate(ctx context.Context, c Call) (authenticated, error
 			return authenticated{}, err
 		}
 		return authenticated{}, errClient(err)
+	}
+	// Only who has proved itself is told that it may not act now.
+	if a.partner, err = e.mayAct(ctx, k, now); err != nil {
+		if kind := fault.Of(err); kind == fault.Unavailable || kind == fault.Internal {
+			return authenticated{}, err
+		}
+		return authenticated{}, &Failure{Code: UnauthorizedClient, Word: whyNotWorking(err), Cause: err}
 	}
 	return a, nil
 }

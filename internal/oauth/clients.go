@@ -159,17 +159,23 @@ func (e *Engine) working(ctx context.Context, id ClientID, now time.Time) (*know
 	if err != nil {
 		return nil, partner.Partner{}, err
 	}
-	if !e.offers(k.Profile) || !k.worksAt(now) {
-		return nil, partner.Partner{}, fault.New(fault.Expired, "the profile of client %s is no longer on offer", id)
-	}
-	p, err := e.cfg.Partners.Partner(ctx, k.Partner)
+	p, err := e.mayAct(ctx, k, now)
 	if err != nil {
-		return nil, partner.Partner{}, err
-	}
-	if err := p.Linkable(now); err != nil {
 		return nil, p, err
 	}
 	return k, p, nil
+}
+
+// mayAct returns the partner of a client that may act now. Errors: as working.
+func (e *Engine) mayAct(ctx context.Context, k *knownClient, now time.Time) (partner.Partner, error) {
+	if !e.offers(k.Profile) || !k.worksAt(now) {
+		return partner.Partner{}, fault.New(fault.Expired, "the profile of client %s is no longer on offer", k.ID)
+	}
+	p, err := e.cfg.Partners.Partner(ctx, k.Partner)
+	if err != nil {
+		return partner.Partner{}, err
+	}
+	return p, p.Linkable(now)
 }
 
 func (e *Engine) offers(p Profile) bool {

@@ -158,7 +158,7 @@ func (t Tokens) Encode() []byte {
 		ExpiresIn int64           `json:"expires_in"`
 		Refresh   string          `json:"refresh_token,omitempty"`
 		IDToken   string          `json:"id_token,omitempty"`
-		Scope     string          `json:"scope"`
+		Scope     string          `json:"scope,omitempty"` // never an empty text (RFC 6749 §3.3)
 		Details   json.RawMessage `json:"authorization_details,omitempty"`
 		Grant     GrantID         `json:"grant_id,omitempty"`
 	}{

@@ -24,6 +24,10 @@ var statuses = map[oauth.Code]int{
 func (e edge) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	f, status := e.outside(r, err)
 	switch status {
+	case http.StatusUnauthorized:
+		if r.Header.Get("Authorization") != "" { // RFC 6749 §5.2: in the scheme that was tried
+			w.Header().Set("WWW-Authenticate", `Basic realm="token"`)
+		}
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
 	case http.StatusTooManyRequests:

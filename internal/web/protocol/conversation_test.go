@@ -55,7 +55,7 @@ func TestWhatIsGrantedStandsInTheAnswerWithItsAccounts(t *testing.T) {
 	form.Set("authorization_details", `[{"type":"corporate_account_information","actions":["balance","deposits"],"historyDays":30}]`)
 	got := answerOf(t, c.token(c.client, redemption(c.client, c.code(c.client, form))))
 	details, _ := got["authorization_details"].([]any)
-	if len(details) != 1 || got["scope"] != "" || got["id_token"] != nil {
+	if len(details) != 1 || got["scope"] != nil || got["id_token"] != nil {
 		t.Fatalf("answered %v", got)
 	}
 	d := details[0].(map[string]any)
@@ -247,6 +247,20 @@ func TestAClientProvesItselfByItsOneMethod(t *testing.T) {
 	}
 	w := c.post(oauth.PAREndpoint, asked(c.client, request(c.client)), "Authorization", "Basic eDp5")
 	wantError(t, w, 401, "invalid_client")
+	if !strings.HasPrefix(w.Header().Get("WWW-Authenticate"), "Basic ") {
+		t.Errorf("the scheme that was tried is not answered: %v", w.Header())
+	}
+}
+
+func TestAStoppedPartnerIsToldSoAfterItProvedItself(t *testing.T) {
+	c := newConversation(t, nil, nil)
+	p := oauthtest.Kaikei()
+	p.Status = "stopped"
+	c.Partners.Put(p)
+	wantError(t, c.post(oauth.PAREndpoint, asked(c.client, request(c.client))), 400, "unauthorized_client")
+	form := asked(c.client, request(c.client))
+	form.Set("client_assertion", c.client.Assertion(oauthtest.Claims{"aud": "x"}))
+	wantError(t, c.post(oauth.PAREndpoint, form), 401, "invalid_client")
 }
 
 // forged is an assertion in the name of one client, signed by another.
