@@ -57,8 +57,10 @@ export class Journey {
     return this.page.getByRole('button', { name, exact: true }).or(this.page.getByRole('link', { name, exact: true })).first();
   }
 
+  /** Presses a button that leads to a page, be it the same one with an error. */
   async press(name) {
-    await this.button(name).click();
+    const arrived = this.page.waitForEvent('framenavigated', (frame) => frame === this.page.mainFrame());
+    await Promise.all([arrived, this.button(name).click()]);
   }
 
   field(name) {
@@ -97,9 +99,12 @@ export class Journey {
     return this.at(next);
   }
 
-  /** 手順3 */
+  /** 手順3: exactly the named functions, beside those that must be had. */
   async chooseFunctions(next, ...names) {
-    for (const name of names) await this.page.getByRole('checkbox', { name: new RegExp(name) }).check();
+    for (const row of await this.page.getByRole('row').filter({ has: this.page.getByRole('checkbox') }).all()) {
+      const called = await row.getByRole('rowheader').innerText();
+      await row.getByRole('checkbox').setChecked(names.some((name) => called.startsWith(name)));
+    }
     await this.press('次へ');
     return this.at(next);
   }
