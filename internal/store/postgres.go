@@ -24,6 +24,7 @@ type postgresEngine struct {
 	seqs *IDs // numbers of the audit log, which need no round trip
 
 	groups *pgGroups // nil where each Commit is a transaction of its own
+	reads  *pgReads
 }
 
 func openPostgres(ctx context.Context, cfg Config) (engine, error) {
@@ -33,7 +34,7 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 	}
 	c.MaxConns = int32(cfg.MaxConns)
 	if cfg.MaxConns == 0 {
-		c.MaxConns = int32(max(8, 4*runtime.GOMAXPROCS(0)))
+		c.MaxConns = int32(max(16, 4*runtime.GOMAXPROCS(0)))
 	}
 	if cfg.Pooled {
 		c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -54,7 +55,7 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 		pool.Close()
 		return nil, err
 	}
-	e := &postgresEngine{pool: pool, cfg: cfg, seqs: seqs}
+	e := &postgresEngine{pool: pool, cfg: cfg, seqs: seqs, reads: startReads(pool)}
 	if !cfg.Serializable { // where a larger transaction is only given up more often
 		e.groups = startGroups(pool)
 	}
@@ -66,12 +67,13 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 }
 
 func (e *postgresEngine) dialect() string { return "postgres" }
-func (e *postgresEngine) reader() reader  { return pgReader{e.pool} }
+func (e *postgresEngine) reader() reader  { return pgReader{e.pool, e.reads} }
 
 func (e *postgresEngine) close() error {
 	if e.groups != nil {
 		e.groups.close()
 	}
+	e.reads.close()
 	e.pool.Close()
 	return nil
 }
@@ -323,10 +325,13 @@ func (t *pgTx) release() {
 }
 
 // pgReader reads outside of transactions.
-type pgReader struct{ pool *pgxpool.Pool }
+type pgReader struct {
+	pool  *pgxpool.Pool
+	reads *pgReads
+}
 
 func (r pgReader) QueryRow(ctx context.Context, sql string, args ...any) row {
-	return pgRow{r.pool.QueryRow(ctx, sql, args...)}
+	return &pgRead{ctx: ctx, sql: sql, args: args, done: make(chan error, 1), reads: r.reads}
 }
 
 func (r pgReader) Query(ctx context.Context, sql string, args ...any) (rows, error) {

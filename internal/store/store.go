@@ -53,7 +53,7 @@ type Config struct {
 	// Serializable runs every transaction at SERIALIZABLE and repeats those
 	// that the database gives up, for engines that offer little else.
 	Serializable bool
-	// MaxConns bounds the connections of this process; 0: 4 per CPU, at least 8.
+	// MaxConns bounds the connections of this process; 0: 4 per CPU, at least 16.
 	MaxConns int
 }
 

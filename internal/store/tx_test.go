@@ -225,3 +225,41 @@ func TestAnAddressThatCannotBeReadIsNotRepeated(t *testing.T) {
 		}
 	}
 }
+
+func TestLookUpsOfManyAtOnceEachGetTheirOwnRow(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		in := scratch(t, db)
+		for i := range 50 {
+			if err := in.Write(t.Context(), add(i, fmt.Sprint("word ", i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var all sync.WaitGroup
+		for i := range 200 {
+			all.Go(func() {
+				var word string
+				err := in.Row(t.Context(), `SELECT word FROM scratch WHERE institution = $1 AND id = $2`, []any{"demo", i % 60}, &word)
+				switch {
+				case i%60 >= 50 && !errors.Is(err, store.ErrNone):
+					t.Errorf("row %d, which is not there: %q, %v", i%60, word, err)
+				case i%60 < 50 && (err != nil || word != fmt.Sprint("word ", i%60)):
+					t.Errorf("row %d: %q, %v", i%60, word, err)
+				}
+			})
+		}
+		for range 20 {
+			all.Go(func() { // beside them, look-ups that fail
+				var word string
+				if err := in.Row(t.Context(), `SELECT nothing FROM nowhere`, nil, &word); err == nil || errors.Is(err, store.ErrNone) {
+					t.Errorf("got %v", err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				if err := in.Row(ctx, `SELECT word FROM scratch WHERE id = 1`, nil, &word); err == nil {
+					t.Error("read after its time")
+				}
+			})
+		}
+		all.Wait()
+	})
+}
