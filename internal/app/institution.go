@@ -133,6 +133,7 @@ func (in *Institution) edges(cfg Config, m config.InstitutionMaterial) error {
 		Engine:    in.Engine,
 		Start:     func(w http.ResponseWriter, r *http.Request, i oauth.Interaction) { pages.Start(w, r, askedOf(i)) },
 		ErrorPage: refusedOn(pages),
+		Began:     handlesOf(pages),
 		Address:   func(r *http.Request) string { return addressOf(r).String() },
 		Log:       log,
 	}

@@ -83,3 +83,14 @@ func partnerCertificates(trust *pki.Trust) func([]*x509.Certificate, time.Time) 
 
 // acrs are the ways in which a login here can be proved, in linkage's words.
 var acrs = []string{"password", "password_question", "certificate_password"}
+
+// handlesOf asks the pages which journeys a browser began.
+func handlesOf(pages *screens.Screens) func(*http.Request) []oauth.Handle {
+	return func(r *http.Request) []oauth.Handle {
+		var handles []oauth.Handle
+		for _, h := range pages.Began(r) {
+			handles = append(handles, oauth.Handle(h))
+		}
+		return handles
+	}
+}

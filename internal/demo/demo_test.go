@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +34,8 @@ type running struct {
 		}
 	}
 	stop func()
-	log  *heard // everything that was logged, at every level
+	late atomic.Int64 // by how much the bank's clock is ahead, in nanoseconds
+	log  *heard       // everything that was logged, at every level
 }
 
 // heard is a log that a test can read while it is written.
@@ -81,6 +83,7 @@ func (d *running) run(t *testing.T) error {
 		ended <- demo.Run(ctx, demo.Config{
 			Folder: d.folder, Listen: d.listen, Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			Ready: func(page string) { ready <- page },
+			Now:   func() time.Time { return time.Now().Add(time.Duration(d.late.Load())) },
 		})
 	}()
 	select {

@@ -1,6 +1,7 @@
 package demo_test
 
 import (
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -206,5 +207,32 @@ func TestNothingSecretIsLeftInFilesOrLogs(t *testing.T) {
 			}
 			check(name, content)
 		}
+	}
+}
+
+func TestAfterItsOwnLifeARequestOpensOnlyWhereItBegan(t *testing.T) {
+	d := startDemo(t)
+	b := d.openBrowser(t, "")
+	var link string
+	b.client.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Path == "/authorize" {
+			link = r.URL.String()
+		}
+		return nil
+	}
+	begun := d.begins(b, 0)
+	stranger := d.openBrowser(t, "")
+	stranger.open(link).shows("API連携認証（利用登録）") // within its life anybody may
+	d.late.Store(int64(6 * time.Minute))
+	if p := d.openBrowser(t, "").open(link); p.status != http.StatusBadRequest {
+		t.Errorf("another browser, too late: %d %s", p.status, p.heading())
+	}
+	id, password, _, _ := d.user(t, "ok.pw")
+	b.open(link).shows("API連携認証（利用登録）").press("API連携", "login_id", id, "password", password).shows("認可業務選択")
+	b.open(link).shows("API連携認証（利用登録）")
+	b.open(begun.at.String()).shows("API連携認証（利用登録）")
+	d.late.Store(int64(30 * time.Minute)) // the journeys are over, and so is the right to begin again
+	if p := b.open(link); p.status != http.StatusBadRequest {
+		t.Errorf("after the journey's time: %d %s", p.status, p.heading())
 	}
 }

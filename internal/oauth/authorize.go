@@ -71,12 +71,16 @@ func (e *Engine) find(ctx context.Context, r AuthorizeRequest, id ClientID, now 
 	return pushed, nil
 }
 
-// begin judges a found request as it stands now. began is the handle of a
-// journey that this browser began with it already; empty for none.
-func (e *Engine) begin(ctx context.Context, pushed PushedRequest, began Handle, now time.Time) (Interaction, error) {
+// begin judges a found request as it stands now. handles are those of the
+// journeys that this browser began; nil for none.
+func (e *Engine) begin(ctx context.Context, pushed PushedRequest, handles func() []Handle, now time.Time) (Interaction, error) {
 	h := newHandle(pushed.Key, now)
-	if old, ok := began.parse(); ok && old.key == pushed.Key {
-		h = old
+	if handles != nil && !now.Before(pushed.ExpiresAt) {
+		for _, one := range handles() {
+			if old, ok := one.parse(); ok && old.key == pushed.Key {
+				h = old
+			}
+		}
 	}
 	if err := e.stillOpen(pushed, h, now); err != nil {
 		return Interaction{}, page(BadRequest, &Failure{Code: InvalidRequestURI, Word: "request_uri is spent or over", Cause: err})

@@ -23,10 +23,10 @@ type Call struct {
 // AuthorizeRequest is what a browser brings to the authorization endpoint.
 type AuthorizeRequest struct {
 	Form Form
-	// Began is the handle of a journey that this browser began with the same
-	// request before, so that it may go on after the request's own life; empty
-	// for none.
-	Began   Handle
+	// Began returns the handles of this browser's journeys, so that it may open a
+	// request that it began with again after the request's own life. It is asked
+	// only then; nil: of none.
+	Began   func() []Handle
 	Address string
 }
 

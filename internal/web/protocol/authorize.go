@@ -46,7 +46,7 @@ func (e edge) begin(w http.ResponseWriter, r *http.Request) (oauth.Interaction, 
 	}
 	request := oauth.AuthorizeRequest{Form: form, Address: e.address(r)}
 	if e.Began != nil {
-		request.Began = e.Began(r)
+		request.Began = func() []oauth.Handle { return e.Began(r) }
 	}
 	return e.Engine.Begin(r.Context(), request)
 }

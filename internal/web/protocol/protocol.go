@@ -24,9 +24,8 @@ type Options struct {
 	// ErrorPage shows why none began. A Redirect in the failure is offered as a
 	// button there; where the partner may be told at once, no page is asked for.
 	ErrorPage func(http.ResponseWriter, *http.Request, *oauth.AuthorizeFailure)
-	// Began returns the handle of a journey that this browser began with the same
-	// request before; nil or empty for none.
-	Began func(*http.Request) oauth.Handle
+	// Began returns the handles of the journeys that this browser began.
+	Began func(*http.Request) []oauth.Handle
 	// Address returns the client's network address; nil: that of the connection.
 	Address func(*http.Request) string
 	// Certificates returns the client's certificate chain at the mutual-TLS

@@ -27,8 +27,8 @@ func (s *Screens) Start(w http.ResponseWriter, r *http.Request, asked linkage.As
 	http.Redirect(w, r, address(opening.Journey, string(linkage.LoginStep)), http.StatusSeeOther)
 }
 
-// forgetOldest clears the cookies of the oldest journeys; ids rise with time.
-func forgetOldest(w http.ResponseWriter, r *http.Request) {
+// journeys returns the journeys that a browser has cookies of, the oldest first.
+func journeys(r *http.Request) []linkage.JourneyID {
 	var ids []linkage.JourneyID
 	for _, c := range r.Cookies() {
 		if id, err := linkage.ParseJourneyID(strings.TrimPrefix(c.Name, web.HostPrefix)); err == nil {
@@ -36,6 +36,26 @@ func forgetOldest(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	slices.Sort(ids)
+	return ids
+}
+
+// Began returns the handles of the journeys that are under way in a browser, by
+// which the protocol lets it open their requests again (rule 8).
+func (s *Screens) Began(r *http.Request) []string {
+	var handles []string
+	ids := journeys(r)
+	for _, id := range ids[max(0, len(ids)-maxJourneys):] {
+		v := linkage.Visit{Journey: id, Cookie: cookieOf(id).Of(r), Address: s.Address(r)}
+		if handle, ok := s.Linkage.Begun(r.Context(), v); ok {
+			handles = append(handles, handle)
+		}
+	}
+	return handles
+}
+
+// forgetOldest clears the cookies of the oldest journeys; ids rise with time.
+func forgetOldest(w http.ResponseWriter, r *http.Request) {
+	ids := journeys(r)
 	for len(ids) >= maxJourneys {
 		cookieOf(ids[0]).Clear(w)
 		ids = ids[1:]
