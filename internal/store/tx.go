@@ -73,18 +73,6 @@ func found(err error, doing string) error {
 	return failed(err, doing)
 }
 
-// held turns the error of a conditional statement with RETURNING into one for
-// the engines: fault.Conflict when it touched no row.
-func held(err error, doing string) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errNone):
-		return fault.Wrap(fault.Conflict, doing, errNoMore)
-	}
-	return failed(err, doing)
-}
-
 // failed says what we were doing when the database failed; nil stays nil.
 func failed(err error, doing string) error {
 	if err == nil {
