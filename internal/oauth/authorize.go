@@ -142,7 +142,8 @@ func page(p AuthorizeCause, f *Failure) *AuthorizeFailure {
 
 // Approve returns the way back with a code, and the change that spends the
 // request and issues code and grant; the caller commits it with its own changes.
-// A login that does not meet an essential acr leads back with an error instead.
+// A login that does not meet an essential acr, or is not of the user whom the
+// request names, leads back with an error instead.
 // Errors: fault.Conflict when the request is spent (here or from the commit),
 // fault.Expired when its time was over before this browser began,
 // fault.NotFound, fault.Unavailable; partner.NotLinkable when the partner was
@@ -155,9 +156,9 @@ func (e *Engine) Approve(ctx context.Context, handle Handle, a Approval) (Redire
 	}
 	r := pushed.Request
 	head := Header{Client: k.ID, Partner: k.Partner, At: now, Address: a.Address}
-	if demanded := r.essentialACR(); len(demanded) > 0 && !slices.Contains(demanded, a.ACR) {
-		back, err := e.answer(k, r, map[string]string{"error": string(UnmetAuthentication), "error_description": "acr was not met"})
-		return back, RequestDenied{Header: head, Request: pushed.Key, Reason: "acr_not_met"}, err
+	if code, why := e.unlike(r, k, a); why != "" {
+		back, err := e.answer(k, r, map[string]string{"error": string(code), "error_description": string(why)})
+		return back, RequestDenied{Header: head, Request: pushed.Key, Reason: why}, err
 	}
 	code, key := e.issue(codeValue)
 	grant := Grant{ID: e.newGrantID(), Request: r, AuthTime: a.AuthTime, ACR: a.ACR, AMR: a.AMR}
@@ -181,6 +182,19 @@ func (e *Engine) Approve(ctx context.Context, handle Handle, a Approval) (Redire
 		change.Challenge = e.challengeDigest(k.ID, r.CodeChallenge)
 	}
 	return back, change, nil
+}
+
+// unlike says in what a login is not the one that the request demands; an empty
+// reason when it is (OpenID Connect Core §3.1.2.1 id_token_hint, §5.5.1).
+func (e *Engine) unlike(r Request, k *knownClient, a Approval) (Code, Reason) {
+	if demanded := r.essentialACR(); len(demanded) > 0 && !slices.Contains(demanded, a.ACR) {
+		return UnmetAuthentication, ACRNotMet
+	}
+	named := r.wantedSubjects()
+	if len(named) > 0 && !slices.Contains(named, e.subject(&Standing{Partner: k.Partner, User: a.Subject})) {
+		return LoginRequired, AnotherUser
+	}
+	return "", ""
 }
 
 // Deny returns the way back with an error, and the change that spends the

@@ -62,6 +62,19 @@ func (r Request) essentialACR() []string {
 	return c.IDToken["acr"].wanted()
 }
 
+// wantedSubjects returns the users of whom one must log in, by id_token_hint or
+// by the claim sub; nil for anyone.
+func (r Request) wantedSubjects() []string {
+	if r.IDTokenHint != "" {
+		return []string{r.IDTokenHint}
+	}
+	c, err := parseClaims(r.Claims)
+	if err != nil {
+		return nil
+	}
+	return c.IDToken["sub"].wanted()
+}
+
 // reachable tells whether a login here can meet what the request demands of it.
 func (i Issuer) reachable(demanded []string) bool {
 	return len(demanded) == 0 || slices.ContainsFunc(demanded, func(a string) bool { return slices.Contains(i.ACRs, a) })

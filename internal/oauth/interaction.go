@@ -69,6 +69,8 @@ const (
 	ContractEnded     Reason = "contract_ended"
 	PartnerStopped    Reason = "partner_stopped"
 	BankUnavailable   Reason = "bank_unavailable"
+	ACRNotMet         Reason = "acr_not_met"  // Approve's own
+	AnotherUser       Reason = "another_user" // Approve's own
 )
 
 // reasonCodes says which code of RFC 6749 §4.1.2.1 each reason goes with.

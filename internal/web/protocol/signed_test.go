@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/oauth/oauthtest"
 )
@@ -196,5 +197,65 @@ func TestFAPI2ClientsCannotBringARequestByValue(t *testing.T) {
 	c := newConversation(t, nil, nil)
 	if w := c.byValue(c.client, object(c.client, nil)); len(c.pages) != 1 || w.Header().Get("Location") != "" {
 		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+func TestALoginThatIsNotTheOneAskedForLeadsBackWithAnError(t *testing.T) {
+	c := newConversation(t, nil, nil)
+	got := c.tokens(c.client, request(c.client))
+	for name, a := range map[string]struct {
+		change func(url.Values)
+		user   corebank.UserID
+		acr    string
+		want   string
+	}{
+		"the hinted user":      {func(f url.Values) { f.Set("id_token_hint", got["id_token"].(string)) }, "usr_hanako", "urn:demo:password", ""},
+		"another than hinted":  {func(f url.Values) { f.Set("id_token_hint", got["id_token"].(string)) }, "usr_taro", "urn:demo:password", "login_required"},
+		"another than the sub": {func(f url.Values) { f.Set("claims", `{"id_token":{"sub":{"value":"sub_other"}}}`) }, "usr_hanako", "urn:demo:password", "login_required"},
+		"a weaker login": {func(f url.Values) {
+			f.Set("claims", `{"id_token":{"acr":{"essential":true,"values":["urn:demo:password"]}}}`)
+		}, "usr_hanako", "urn:demo:less", "unmet_authentication_requirements"},
+		"a login that is a wish": {func(f url.Values) { f.Set("acr_values", "urn:demo:more") }, "usr_hanako", "urn:demo:password", ""},
+		"a login as strong as due": {func(f url.Values) {
+			f.Set("claims", `{"id_token":{"acr":{"essential":true,"value":"urn:demo:password"}}}`)
+		}, "usr_hanako", "urn:demo:password", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := c.client.Again()
+			form := request(s)
+			a.change(form)
+			c.open(s, c.push(s, form))
+			approval := c.approval(s)
+			approval.Subject, approval.ACR = a.user, a.acr
+			back, change, err := c.Engine.Approve(t.Context(), c.began[len(c.began)-1].Handle, approval)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.in.Commit(t.Context(), change); err != nil {
+				t.Fatal(err)
+			}
+			u, _ := url.Parse(back.URL)
+			if q := u.Query(); q.Get("error") != a.want || (q.Get("code") == "") != (a.want != "") {
+				t.Errorf("the way back is %s", back.URL)
+			}
+		})
+	}
+	form := request(c.client.Again())
+	form.Set("claims", `{"id_token":{"acr":{"essential":true,"value":"urn:out:of:reach"}}}`)
+	w := c.open(c.client, c.push(c.client, form))
+	if u, _ := url.Parse(w.Header().Get("Location")); u == nil || u.Query().Get("error") != "unmet_authentication_requirements" {
+		t.Errorf("out of reach: %d %v", w.Code, w.Header())
+	}
+	form = request(c.client.Again())
+	form.Set("id_token_hint", c.client.Assertion(nil))
+	wantError(t, c.post(oauth.PAREndpoint, asked(c.client, form)), 400, "invalid_request")
+}
+
+func TestARequestMayBePostedToTheAuthorizationEndpoint(t *testing.T) {
+	c := newConversation(t, nil, nil)
+	uri := c.push(c.client, request(c.client))
+	w := c.post(oauth.AuthorizeEndpoint, url.Values{"client_id": {"cl_kaikei"}, "request_uri": {uri}})
+	if w.Code != http.StatusSeeOther || len(c.began) != 1 {
+		t.Errorf("%d", w.Code)
 	}
 }
