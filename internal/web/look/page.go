@@ -3,6 +3,7 @@ package look
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"renkei.dev/internal/i18n"
@@ -153,7 +154,9 @@ func Switching(next http.Handler) http.Handler {
 		}
 		languageCookie.Set(w, secret.Of(string(l)))
 		query.Del("lang")
-		http.Redirect(w, r, (&url.URL{Path: r.URL.Path, RawQuery: query.Encode()}).RequestURI(), http.StatusSeeOther)
+		// One slash at the start: //name would lead to another host.
+		path := "/" + strings.TrimLeft(r.URL.Path, "/")
+		http.Redirect(w, r, (&url.URL{Path: path, RawQuery: query.Encode()}).RequestURI(), http.StatusSeeOther)
 	})
 }
 

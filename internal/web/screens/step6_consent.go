@@ -92,7 +92,8 @@ func (s *Screens) consentPage(r *http.Request, j linkage.Journey, typed form) co
 		{Name: p.T("consent.history"), Value: p.T("consent.history_days", "n", c.HistoryDays)},
 		{Name: p.T("consent.until"), Value: p.T("consent.until_day", "date", until)},
 	}
-	if c.AsksRenewal {
+	if c.AsksRenewal { // how long depends on what is chosen below
+		p.Statement[1] = p.T("consent.statement_until_choice")
 		p.What[2].Value = p.T("consent.until_added", "date", until)
 		for _, e := range p.Existing {
 			p.What[2].Lines = append(p.What[2].Lines, e.Until)
