@@ -130,11 +130,29 @@ func (c *cluster) run() error {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
+	return c.serve()
+}
+
+// crash ends the server as a crash does, and its connections with it.
+func (c *cluster) crash() error {
+	if err := c.server.Process.Signal(syscall.SIGQUIT); err != nil {
+		return err
+	}
+	c.server.Wait() // it says that it did not end well, as it should
+	return nil
+}
+
+// serve starts the server and waits until it answers.
+func (c *cluster) serve() error {
+	as, err := notRoot(c.dir)
+	if err != nil {
+		return err
+	}
 	fsync := "off" // no test pulls the plug; benchmarks say otherwise
 	if os.Getenv("RENKEI_TEST_FSYNC") != "" {
 		fsync = "on"
 	}
-	c.server = exec.Command(binaries+"/postgres", "-D", data, "-k", c.dir, "-c", "listen_addresses=", "-c", "fsync="+fsync, "-c", "max_connections=200")
+	c.server = exec.Command(binaries+"/postgres", "-D", filepath.Join(c.dir, "data"), "-k", c.dir, "-c", "listen_addresses=", "-c", "fsync="+fsync, "-c", "max_connections=200")
 	c.server.SysProcAttr, c.server.Dir = as, c.dir
 	if err := c.server.Start(); err != nil {
 		return err
