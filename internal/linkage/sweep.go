@@ -18,6 +18,7 @@ type Leftovers struct {
 	Unused   []ConsentID // their code was not redeemed in time
 	Expired  []ConsentID // their last day is over
 	WaysOver bool        // ways back whose time is over
+	Outlived bool        // journeys, presses or one-time secrets from before ForgetFrom
 }
 
 // Discarded is what a sweep cleared away. It no longer holds when a consent of
@@ -39,18 +40,18 @@ type Discarded struct {
 func (c Discarded) Act() audit.Act { return c.Done }
 
 // Sweep clears away up to limit of each kind of what is over: PINs staged in
-// journeys that timed out, ways back, consents whose code was not redeemed. It
-// returns whether something may be left.
+// journeys that timed out, ways back, consents whose code was not redeemed, and
+// whatever nobody can come back to any more. It returns whether something may be left.
 func (s *Service) Sweep(ctx context.Context, limit int) (bool, error) {
 	now := s.now()
 	left, err := s.Store.Leftovers(ctx, LeftoversAsked{
 		Now: now, IdleBefore: now.Add(-s.Rules.IdleFor), BeganBefore: now.Add(-s.Rules.TotalFor),
-		IssuedBefore: now.Add(-unusedAfter), Limit: limit,
+		IssuedBefore: now.Add(-unusedAfter), ForgetFrom: now.Add(-keptFor), Limit: limit,
 	})
 	if err != nil {
 		return false, fault.Wrap(fault.Of(err), "find what is over", err)
 	}
-	if len(left.Staged)+len(left.Unused)+len(left.Expired) == 0 && !left.WaysOver {
+	if len(left.Staged)+len(left.Unused)+len(left.Expired) == 0 && !left.WaysOver && !left.Outlived {
 		return false, nil
 	}
 	d := Discarded{
@@ -73,6 +74,7 @@ type LeftoversAsked struct {
 	IdleBefore   time.Time
 	BeganBefore  time.Time
 	IssuedBefore time.Time
+	ForgetFrom   time.Time
 	Limit        int
 }
 

@@ -83,8 +83,16 @@ func (in *Institution) Leftovers(ctx context.Context, a linkage.LeftoversAsked) 
 	var ways int
 	err = in.read.QueryRow(ctx, `SELECT COUNT(*) FROM journeys
 		WHERE institution = $1 AND way_until > 0 AND way_until <= $2`, in.id, micros(a.Now)).Scan(&ways)
-	left.WaysOver = ways > 0
-	return left, failed(err, "find ways back that are over")
+	if left.WaysOver = ways > 0; err != nil {
+		return left, failed(err, "find ways back that are over")
+	}
+	var outlived int
+	err = in.read.QueryRow(ctx, `SELECT (SELECT COUNT(*) FROM journeys WHERE institution = $1 AND began_at < $2)
+		+ (SELECT COUNT(*) FROM login_presses WHERE institution = $1 AND until < $2)
+		+ (SELECT COUNT(*) FROM certificate_hops WHERE institution = $1 AND until < $2)
+		+ (SELECT COUNT(*) FROM login_rates WHERE institution = $1 AND minute < $2)`, in.id, micros(a.ForgetFrom)).Scan(&outlived)
+	left.Outlived = outlived > 0
+	return left, failed(err, "find what nobody comes back to")
 }
 
 func (in *Institution) applyDiscarded(ctx context.Context, t tx, c linkage.Discarded) error {
