@@ -73,7 +73,7 @@ var sentences = map[string]pair{
 	"nav.label":        {"メニュー", "Menu"},
 	"nav.home":         {"口座", "Accounts"},
 	"nav.wire":         {"通信の記録", "Messages"},
-	"foot.fictional":   {"これは Renkei のデモです。%s も、そのサービスも、架空のものです。", "This is a demo of Renkei. %s and its service are fictional."},
+	"foot.fictional":   {"これは Renkei のデモです。%sも、そのサービスも、架空のものです。", "This is a demo of Renkei. %s and its service are fictional."},
 	"foot.corporation": {"運営：%s", "Run by %s"},
 
 	"home.title":          {"銀行口座", "Bank accounts"},
