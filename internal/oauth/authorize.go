@@ -156,17 +156,26 @@ func (e *Engine) Approve(ctx context.Context, handle Handle, a Approval) (Redire
 	}
 	r := pushed.Request
 	head := Header{Client: k.ID, Partner: k.Partner, At: now, Address: a.Address}
-	if code, why := e.unlike(r, k, a); why != "" {
+	code, why := e.unlike(r, k, a)
+	if why == "" && r.GrantID != "" { // merge and replace: only by whoever gave the grant (Grant Management §3.2)
+		switch _, s, err := e.cfg.Store.Grant(ctx, k.ID, r.GrantID); {
+		case err != nil:
+			return Redirect{}, nil, err
+		case s.User != a.Subject:
+			code, why = LoginRequired, AnotherUser
+		}
+	}
+	if why != "" {
 		back, err := e.answer(k, r, map[string]string{"error": string(code), "error_description": string(why)})
 		return back, RequestDenied{Header: head, Request: pushed.Key, Reason: why}, err
 	}
-	code, key := e.issue(codeValue)
+	value, key := e.issue(codeValue)
 	grant := Grant{ID: e.newGrantID(), Request: r, AuthTime: a.AuthTime, ACR: a.ACR, AMR: a.AMR}
 	if r.GrantID != "" {
 		grant.ID = r.GrantID
 	}
-	params := map[string]string{"code": code.Reveal()}
-	if err := e.hybrid(ctx, k, grant, a, code, params, now); err != nil {
+	params := map[string]string{"code": value.Reveal()}
+	if err := e.hybrid(ctx, k, grant, a, value, params, now); err != nil {
 		return Redirect{}, nil, err
 	}
 	back, err := e.answer(k, r, params)

@@ -251,6 +251,30 @@ func TestReplacingAGrantEndsItsOlderTokens(t *testing.T) {
 	}
 }
 
+func TestAGrantIsMergedOrReplacedByItsOwnUserOnly(t *testing.T) {
+	for _, action := range []string{"merge", "replace"} {
+		c := newConversation(t, nil, nil)
+		form := request(c.client)
+		form.Set("grant_management_action", "create")
+		first := c.tokens(c.client, form)
+		s := c.client.Again()
+		form = request(s)
+		form.Set("grant_management_action", action)
+		form.Set("grant_id", first["grant_id"].(string))
+		c.open(s, c.push(s, form))
+		a := c.approval(s)
+		a.Subject = "usr_another"
+		back, _, err := c.Engine.Approve(t.Context(), c.began[len(c.began)-1].Handle, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, _ := url.Parse(back.URL)
+		if q := u.Query(); q.Get("code") != "" || q.Get("error_description") != "another_user" {
+			t.Errorf("%s by another user: %s", action, u)
+		}
+	}
+}
+
 func TestTokensEndWithWhatTheyStandOn(t *testing.T) {
 	for _, a := range []struct {
 		name string
