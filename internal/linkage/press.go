@@ -295,6 +295,11 @@ func (s *Service) answerPartner(ctx context.Context, st *standing, out *outcome)
 	default:
 		return nil, nil, nil
 	}
+	if err == nil && r.Denied != "" && out.approve != nil {
+		fates := out.fates
+		*out = s.leaving(st, Reason(r.Denied), denied(st.act(ConsentRefused), r.Denied))
+		out.fates = fates
+	}
 	switch {
 	case err == nil:
 		way, err = s.sealWay(st.row.ID, r)

@@ -171,6 +171,9 @@ type Receipt struct {
 type Redirect struct {
 	URL  string
 	Form map[string]string // response_mode=form_post; nil: URL has everything
+	// Denied says why the protocol could not grant what was approved, such as to
+	// another user than the partner named; empty: a code was issued.
+	Denied string
 }
 
 // RepeatPage is for a browser that holds the cookie from before its own last

@@ -167,6 +167,7 @@ func (e *Engine) Approve(ctx context.Context, handle Handle, a Approval) (Redire
 	}
 	if why != "" {
 		back, err := e.answer(k, r, map[string]string{"error": string(code), "error_description": string(why)})
+		back.Denied = string(why)
 		return back, RequestDenied{Header: head, Request: pushed.Key, Reason: why}, err
 	}
 	value, key := e.issue(codeValue)

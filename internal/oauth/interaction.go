@@ -51,6 +51,9 @@ type Approval struct {
 type Redirect struct {
 	URL  string
 	Form map[string]string
+	// Denied is the Reason why Approve led back with an error after all; empty: a
+	// code was issued. What was approved must then not be kept.
+	Denied string
 }
 
 // Reason is why an authorization ended without consent: one word of a closed

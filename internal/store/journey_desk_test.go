@@ -52,12 +52,16 @@ func (c *clock) Advance(d time.Duration) {
 type paper struct {
 	mu       sync.Mutex
 	approved []linkage.Approval
+	denies   string // what it says to every approval; empty: it issues codes
 	now      func() time.Time
 }
 
 func (p *paper) Approve(_ context.Context, handle string, a linkage.Approval) (linkage.Redirect, audit.Change, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.denies != "" {
+		return linkage.Redirect{URL: "https://a.example/callback?error=login_required", Denied: p.denies}, p.spend(handle), nil
+	}
 	p.approved = append(p.approved, a)
 	return linkage.Redirect{URL: "https://a.example/callback?code=" + string(a.Consent) + "&state=s"}, p.spend(handle), nil
 }
