@@ -26,7 +26,9 @@ func BenchmarkPush(b *testing.B) {
 
 func BenchmarkClientCredentialsWithDPoP(b *testing.B) {
 	onEach(b, func(w *protocolWorld, n int) []func() error {
-		return prepared(n, func() func() error { return w.asks(url.Values{"grant_type": {"client_credentials"}, "scope": {"partner"}}) })
+		return prepared(n, func() func() error {
+			return w.asks(url.Values{"grant_type": {"client_credentials"}, "scope": {"partner"}})
+		})
 	})
 }
 
@@ -38,7 +40,9 @@ func BenchmarkRefreshWithDPoP(b *testing.B) {
 			b.Fatal(err)
 		}
 		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.Refresh.Reveal()}}
-		return prepared(n, func() func() error { return w.asks(url.Values{"grant_type": form["grant_type"], "refresh_token": form["refresh_token"]}) })
+		return prepared(n, func() func() error {
+			return w.asks(url.Values{"grant_type": form["grant_type"], "refresh_token": form["refresh_token"]})
+		})
 	})
 }
 
@@ -108,4 +112,3 @@ func onEach(b *testing.B, prepare func(w *protocolWorld, n int) []func() error) 
 		}
 	}
 }
-
