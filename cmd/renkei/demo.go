@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"renkei.dev/internal/demo"
 	"renkei.dev/internal/fault"
@@ -47,10 +48,11 @@ func (d demoData) folder() (string, error) {
 
 type demoRun struct {
 	demoData
-	Listen   string `help:"Loopback address and first of seven ports; kept with the data." placeholder:"127.0.0.1:9440"`
-	Reset    bool   `help:"Begin anew: forget everything but the certificates that browsers may hold."`
-	Database string `help:"A PostgreSQL database instead of SQLite in the data directory." placeholder:"postgres://…"`
-	Verbose  bool   `short:"v" help:"Write every request to the log."`
+	Listen   string        `help:"Loopback address and first of seven ports; kept with the data." placeholder:"127.0.0.1:9440"`
+	Reset    bool          `help:"Begin anew: forget everything but the certificates that browsers may hold."`
+	Database string        `help:"A PostgreSQL database instead of SQLite in the data directory." placeholder:"postgres://…"`
+	IdleFor  time.Duration `help:"How long a page of the journey is good, to see the time run out (default: 15m)." placeholder:"15m"`
+	Verbose  bool          `short:"v" help:"Write every request to the log."`
 }
 
 // Help returns examples.
@@ -63,7 +65,7 @@ func (c demoRun) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	return demo.Run(ctx, demo.Config{
-		Folder: folder, Listen: c.Listen, Database: c.Database, Reset: c.Reset, Log: logTo(to.err, level(c.Verbose)),
+		Folder: folder, Listen: c.Listen, Database: c.Database, Reset: c.Reset, IdleFor: c.IdleFor, Log: logTo(to.err, level(c.Verbose)),
 		Ready: func(page string) {
 			fmt.Fprintf(to.out, "The demo bank is open. Start here: %s\n(Data: %s — Ctrl-C ends it, `renkei demo trust` spares the browser's warning)\n", page, folder)
 		},

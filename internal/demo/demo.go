@@ -37,6 +37,7 @@ type Config struct {
 	Folder   string           // the data directory
 	Listen   string           // loopback address and first port; empty: as before, or DefaultPort
 	Database string           // postgres://…; empty: SQLite in the data directory
+	IdleFor  time.Duration    // how long a page of the journey is good; 0: as at a bank
 	Reset    bool             // forget everything but the certificates first
 	Now      func() time.Time // nil: the clock of the machine
 	Log      *slog.Logger
