@@ -71,6 +71,7 @@ const byCertificate = [
   ['ng.expired', 'AL-902', /有効期限|有効期間/, [/20\d\d年/, /別の証明書でやり直す/]],
   ['ng.early', 'AL-902', /有効期限|有効期間/, [/20\d\d年/]],
   ['ng.revoked', 'AL-903', /失効/, [/ng\.revoked/]],
+  ['ng.foreign', 'AL-904', 'この金融機関の証明書ではありません', [/ng\.foreign/]],
   ['ng.usage', 'AL-905', /ログインに使えない/, [/ng\.usage/]],
   ['ng.unbound', 'AL-905', /ログイン|利用者/, [/ng\.unbound/]],
 ];

@@ -93,3 +93,16 @@ test('Firefox, certificate: the browser presents it, the page names it, the pass
   await press(page, '許可');
   await page.waitForFunction(() => /[\d,]+\s*円/.test(document.body.innerText));
 }));
+
+test('Firefox, a revoked certificate: the page says which one, and the next name asks anew', () => firefox('ng.revoked', async (page) => {
+  await page.goto(demo.fixed.url);
+  await press(page, '銀行口座を連携する');
+  await at(page, 'AL-100');
+  const shown = () => page.waitForFunction(() => document.body.innerText.includes('AL-903') && document.body.innerText.includes('ng.revoked'));
+  await press(page, '電子証明書ログイン');
+  await shown();
+  const next = await page.$$eval('a', (all) => all.find((one) => one.textContent.trim() === '別の証明書でやり直す').hostname);
+  assert.match(next, /^cert[2-9]\.localhost$/);
+  await press(page, '別の証明書でやり直す');
+  await shown();
+}));
