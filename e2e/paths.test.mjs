@@ -2,15 +2,10 @@
 // case; with what each screen has to show on the way.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accessible, fits, complete } from './lib/checks.mjs';
+import { lookedAt as look } from './lib/checks.mjs';
 import { suite } from './lib/suite.mjs';
 
 const here = suite();
-const look = async (page, where) => {
-  await complete(page, where);
-  await fits(page, where);
-  await accessible(page, where);
-};
 const holder = (name) => ({ look, holder: name });
 const anyone = { look };
 

@@ -24,7 +24,7 @@ export async function complete(page, where) {
   assert.notEqual(await page.title(), '', where);
 }
 
-/** In English no kana or kanji stands outside data, which is marked by its language. */
+/** All of it, at the size that the page has. */
 export async function lookedAt(page, where) {
   await complete(page, where);
   await fits(page, where);
