@@ -29,7 +29,7 @@ jose pki i18n
 audit corebank
 partner login
 oauth→oauth/oauthtest linkage
-store web→web/look corebank/sandbox corebank/banktest
+store→store/storetest web→web/look corebank/sandbox corebank/banktest
 web/protocol web/screens web/accountapi demo/service
 config
 app→demo→cmd/renkei

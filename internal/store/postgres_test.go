@@ -41,7 +41,7 @@ func TestAServerThatCrashesLosesNothingAcknowledgedAndIsFoundAgain(t *testing.T)
 		})
 	}
 	<-enough
-	if err := private.crash(); err != nil {
+	if err := private.Crash(); err != nil {
 		t.Fatal(err)
 	}
 	all.Wait()
@@ -51,7 +51,7 @@ func TestAServerThatCrashesLosesNothingAcknowledgedAndIsFoundAgain(t *testing.T)
 	if err := in.Row(t.Context(), `SELECT 1`, nil, new(int)); err == nil || errors.Is(err, store.ErrNone) {
 		t.Errorf("read without a server: %v", err)
 	}
-	if err := private.serve(); err != nil {
+	if err := private.Serve(); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Ping(t.Context()); err != nil {
