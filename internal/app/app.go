@@ -87,7 +87,7 @@ func StoreConfig(f config.File, m config.Material, box *secret.Box, log *slog.Lo
 	d := f.Database
 	return store.Config{
 		URL: cmp.Or(m.DatabaseURL, d.URL), DirectURL: cmp.Or(m.DirectURL, d.DirectURL), Box: box, Log: log,
-		Pooled: d.Pooled, Serializable: d.Serializable, MaxConns: d.MaxConns, Node: f.Node, CheckpointFile: d.Checkpoints,
+		Pooled: d.Pooled, Serializable: d.Serializable, Silent: d.Silent, MaxConns: d.MaxConns, Node: f.Node, CheckpointFile: d.Checkpoints,
 	}
 }
 

@@ -46,11 +46,12 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 		return nil, err
 	}
 	scoped := a.db.Institution(settings.Name)
-	partners := &partnersKept{store: scoped, now: a.cfg.Now, known: map[partner.ID]keptPartner{}}
+	partners := &partnersKept{store: scoped, fresh: fresh(scoped, store.Partners), known: map[partner.ID]keptPartner{}}
 	engine, err := oauth.New(oauth.Config{
 		Issuer: IssuerOf(settings, material), Store: scoped, Partners: partners,
 		NonceKey: box.Derive("dpop nonce " + settings.Name), PairwiseKey: material.IdentifierKey,
 		CheckCertificate: partnerCertificates(material.PartnerCA), FetchKeys: protocol.FetchKeys(nil),
+		Fresh:           fresh(scoped, store.Clients),
 		PushesPerMinute: settings.Limits.RequestsPerPartner,
 		Now:             a.cfg.Now, NextID: ids.Next,
 	})
@@ -67,6 +68,11 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 		NextID: ids.Next, Now: a.cfg.Now,
 	}
 	return in, in.edges(a.cfg, material)
+}
+
+// fresh tells of rows of a kind for how long they may be kept in memory.
+func fresh(s *store.Institution, k store.Kind) func() (still func() bool) {
+	return func() func() bool { return s.Fresh(k) }
 }
 
 // IssuerOf returns the issuer that the settings describe.

@@ -12,15 +12,11 @@ import (
 	"renkei.dev/internal/pki"
 )
 
-// partnerFreshFor bounds how long a stopped partner goes on here: the stop holds
-// on every node within a second (journey.md rule 10).
-const partnerFreshFor = 500 * time.Millisecond
-
-// partnersKept is a partner.Registry that asks the store at most twice a second
-// for each partner.
+// partnersKept is a partner.Registry that asks the store only for what may have
+// changed: a stop holds on every node within a second (journey.md rule 10).
 type partnersKept struct {
 	store partner.Registry
-	now   func() time.Time
+	fresh func() (still func() bool)
 
 	mu    sync.Mutex
 	known map[partner.ID]keptPartner
@@ -28,25 +24,25 @@ type partnersKept struct {
 
 type keptPartner struct {
 	partner partner.Partner
-	readAt  time.Time
+	still   func() bool
 }
 
-// Partner returns a partner as it stood half a second ago at most. Only partners
+// Partner returns a partner as it stands, as far as the store can tell. Only partners
 // that exist are kept, so that memory is bounded by their number.
 func (k *partnersKept) Partner(ctx context.Context, id partner.ID) (partner.Partner, error) {
-	now := k.now()
 	k.mu.Lock()
 	kept, ok := k.known[id]
 	k.mu.Unlock()
-	if age := now.Sub(kept.readAt); ok && age >= 0 && age < partnerFreshFor {
+	if ok && kept.still() {
 		return kept.partner, nil
 	}
+	still := k.fresh()
 	p, err := k.store.Partner(ctx, id)
 	if err != nil {
 		return partner.Partner{}, err
 	}
 	k.mu.Lock()
-	k.known[id] = keptPartner{p, now}
+	k.known[id] = keptPartner{p, still}
 	k.mu.Unlock()
 	return p, nil
 }

@@ -73,7 +73,7 @@ func (c *checker) database(d Database) {
 	scheme, _, _ := strings.Cut(d.URL, ":")
 	switch scheme {
 	case "sqlite":
-		if d.PasswordFile != "" || d.DirectURL != "" || d.Pooled || d.Serializable {
+		if d.PasswordFile != "" || d.DirectURL != "" || d.Pooled || d.Serializable || d.Silent {
 			c.faultAt("database", "has settings that are for PostgreSQL alone")
 		}
 		if !strings.HasPrefix(d.URL, "sqlite:/") {

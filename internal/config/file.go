@@ -46,6 +46,7 @@ type Database struct {
 	DirectURL    string `key:"direct_url"`    // around a pooler, for migrations
 	Pooled       bool   `key:"pooled"`        // url leads through a pooler in transaction mode
 	Serializable bool   `key:"serializable"`
+	Silent       bool   `key:"silent"`      // no NOTIFY and LISTEN: for engines that do not know them
 	MaxConns     int    `key:"max_conns"`   // 0: by the number of CPUs
 	Checkpoints  string `key:"checkpoints"` // the file that the audit log's checkpoints are appended to; empty: none
 }

@@ -55,7 +55,7 @@ func (e *Engine) authenticate(ctx context.Context, c Call) (authenticated, error
 	if id == "" {
 		return authenticated{}, errClient(errors.New("nothing names a client"))
 	}
-	k, err := e.clients.get(ctx, id, now)
+	k, err := e.clients.get(ctx, id)
 	if err != nil {
 		if kind := fault.Of(err); kind == fault.Unavailable || kind == fault.Internal {
 			return authenticated{}, err

@@ -14,8 +14,8 @@ import (
 type KeyFetcher func(ctx context.Context, uri string) ([]byte, error)
 
 const (
-	// clientsFreshFor is how old a registration in memory may be, so that a
-	// change is honoured by every node a second later (protocol.md §4 item 11).
+	// clientsFreshFor is how old a registration in memory may be where nobody tells
+	// of changes, so that one is honoured a second later (protocol.md §4 item 11).
 	clientsFreshFor = 500 * time.Millisecond
 	// refetchAfter bounds how often an unknown kid makes us fetch a jwks_uri anew.
 	refetchAfter = 30 * time.Second
@@ -26,10 +26,22 @@ const (
 // errFailedLately spares an address that did not answer a moment ago.
 var errFailedLately = fault.New(fault.Unavailable, "a fetch failed a moment ago")
 
+// fresh returns Fresh, or what stands for it.
+func (c Config) fresh() func() (still func() bool) {
+	if c.Fresh != nil {
+		return c.Fresh
+	}
+	return func() func() bool {
+		read := c.Now()
+		return func() bool { age := c.Now().Sub(read); return age >= 0 && age < clientsFreshFor }
+	}
+}
+
 // clientCache keeps registrations and their parsed keys.
 type clientCache struct {
 	store   Store
 	fetch   KeyFetcher
+	fresh   func() (still func() bool)
 	keysFor time.Duration
 
 	mu    sync.Mutex
@@ -43,7 +55,7 @@ type knownClient struct {
 	figures figures
 	scopes  scopes
 	clientKeys
-	readAt time.Time
+	still func() bool // whether it may be used again
 }
 
 // clientKeys are a client's JWK set, parsed.
@@ -56,14 +68,15 @@ type clientKeys struct {
 	failedAt     time.Time // of the last fetch that failed
 }
 
-// get returns a client, at most clientsFreshFor old. Errors: fault.NotFound.
-func (c *clientCache) get(ctx context.Context, id ClientID, now time.Time) (*knownClient, error) {
+// get returns a client, read again where it may have changed. Errors: fault.NotFound.
+func (c *clientCache) get(ctx context.Context, id ClientID) (*knownClient, error) {
 	c.mu.Lock()
 	k := c.known[id]
 	c.mu.Unlock()
-	if k != nil && now.Sub(k.readAt) < clientsFreshFor && !now.Before(k.readAt) {
+	if k != nil && k.still() {
 		return k, nil
 	}
+	still := c.fresh()
 	fresh, err := c.store.Client(ctx, id)
 	if err != nil {
 		if k != nil && fault.Of(err) == fault.NotFound {
@@ -73,7 +86,7 @@ func (c *clientCache) get(ctx context.Context, id ClientID, now time.Time) (*kno
 		}
 		return nil, err
 	}
-	next := &knownClient{Client: fresh, readAt: now}
+	next := &knownClient{Client: fresh, still: still}
 	if k != nil && k.Version == fresh.Version {
 		next.figures, next.scopes, next.clientKeys = k.figures, k.scopes, k.clientKeys
 	} else if err := next.prepare(); err != nil {
@@ -155,7 +168,7 @@ func (c *clientCache) keysOf(ctx context.Context, k *knownClient, now time.Time,
 // profile on offer, before its sunset, the partner linkable. Errors:
 // fault.NotFound; partner.NotLinkable; fault.Expired after the sunset.
 func (e *Engine) working(ctx context.Context, id ClientID, now time.Time) (*knownClient, partner.Partner, error) {
-	k, err := e.clients.get(ctx, id, now)
+	k, err := e.clients.get(ctx, id)
 	if err != nil {
 		return nil, partner.Partner{}, err
 	}

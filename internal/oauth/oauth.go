@@ -49,6 +49,9 @@ type Config struct {
 	// FetchKeys reads a client's jwks_uri, from permitted addresses only and of
 	// bounded size. nil: clients register their keys by value.
 	FetchKeys KeyFetcher
+	// Fresh is called before a registration is read; what it returns tells whether
+	// that may still be used. nil: for half a second.
+	Fresh func() (still func() bool)
 	// PushesPerMinute bounds the pushed requests of one partner at this node; 0 is
 	// no limit.
 	PushesPerMinute int
@@ -85,7 +88,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg:     cfg,
 		issuer:  cfg.Issuer,
-		clients: clientCache{store: cfg.Store, fetch: cfg.FetchKeys, keysFor: cfg.Issuer.lifetimes().KeysFor, known: map[ClientID]*knownClient{}},
+		clients: clientCache{store: cfg.Store, fetch: cfg.FetchKeys, fresh: cfg.fresh(), keysFor: cfg.Issuer.lifetimes().KeysFor, known: map[ClientID]*knownClient{}},
 		nonces:  nonces{key: cfg.NonceKey, issuer: cfg.Issuer.URL},
 	}
 	e.UseKeys(cfg.Issuer.Keys)

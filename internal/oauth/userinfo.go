@@ -23,7 +23,7 @@ func (e *Engine) UserInfo(ctx context.Context, r AccessRequest) (UserInfo, error
 	if err != nil {
 		return UserInfo{}, err
 	}
-	k, err := e.clients.get(ctx, a.Client, e.now())
+	k, err := e.clients.get(ctx, a.Client)
 	if err != nil {
 		return UserInfo{}, err
 	}

@@ -22,6 +22,7 @@ func (in *Institution) Commit(ctx context.Context, changes ...audit.Change) erro
 	if err := ctx.Err(); err != nil {
 		return fault.Wrap(fault.Unavailable, "commit", err)
 	}
+	topics := in.topicsOf(changes)
 	err := in.db.engine.commit(ctx, func(ctx context.Context, t tx) error {
 		for _, change := range changes {
 			if err := in.apply(ctx, t, change); err != nil {
@@ -31,8 +32,16 @@ func (in *Institution) Commit(ctx context.Context, changes ...audit.Change) erro
 				return err
 			}
 		}
+		for _, topic := range topics {
+			if err := t.Announce(ctx, topic); err != nil {
+				return failed(err, "commit")
+			}
+		}
 		return nil
 	})
+	for _, topic := range topics {
+		in.db.news.changed(topic) // after a failure too, since the outcome may be unknown
+	}
 	if err == nil {
 		in.db.sealer.wrote(len(changes))
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"renkei.dev/internal/audit"
 )
@@ -39,6 +40,11 @@ func (db *DB) Tamper(ctx context.Context, sql string, args ...any) error {
 		_, err := t.Exec(ctx, sql, args...)
 		return err
 	})
+}
+
+// Hears tells whether news of other nodes come in.
+func (db *DB) Hears() bool {
+	return int64(time.Since(db.news.began)) < db.news.heardUntil.Load()
 }
 
 // Ungroup makes every Commit a transaction of its own.

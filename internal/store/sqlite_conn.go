@@ -52,6 +52,9 @@ func (c *sqliteConn) Keep(ctx context.Context, r audit.Row) error {
 		r.Seq, r.Institution, r.At, string(r.Name), r.Entry, r.MAC)
 }
 
+// Announce has nobody to tell: the process itself knows what it commits.
+func (c *sqliteConn) Announce(context.Context, string) error { return nil }
+
 func (c *sqliteConn) close() error {
 	for _, s := range c.statements {
 		s.Close()

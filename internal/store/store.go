@@ -48,11 +48,15 @@ type Config struct {
 	// Pooled says that URL leads through a pooler in transaction mode: no
 	// named prepared statements and no settings at connection start.
 	Pooled bool
-	// DirectURL leads around the pooler, for LISTEN and migrations; empty: URL.
+	// DirectURL leads around the pooler, for LISTEN and migrations; empty: URL,
+	// and without it nobody listens through a pooler.
 	DirectURL string
 	// Serializable runs every transaction at SERIALIZABLE and repeats those
 	// that the database gives up, for engines that offer little else.
 	Serializable bool
+	// Silent leaves out NOTIFY and LISTEN, which distributed engines may not know:
+	// what nodes keep in memory is read again every half second then.
+	Silent bool
 	// MaxConns bounds the connections of this process; 0: 4 per CPU, at least 16.
 	MaxConns int
 }
@@ -63,6 +67,8 @@ type DB struct {
 	cfg      Config
 	auditKey audit.Key
 	sealer   *sealer // nil when Passive
+	news     *news
+	listener *pgListener // nil when Passive or Silent, and for SQLite
 }
 
 // engine is what differs between the two databases.
@@ -113,7 +119,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{engine: e, cfg: cfg}
+	db := &DB{engine: e, cfg: cfg, news: newNews()}
 	if db.auditKey, err = loadAuditKey(ctx, e, cfg.Box); err != nil {
 		e.close()
 		return nil, err
@@ -124,14 +130,23 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 			return nil, err
 		}
 		db.sealer = startSealer(db)
+		if pg, is := e.(*postgresEngine); is && cfg.hears() {
+			db.listener = startListener(cfg, pg.pool, db.news)
+		}
 	}
 	return db, nil
 }
+
+// hears tells whether a listening connection can be had.
+func (c Config) hears() bool { return !c.Silent && (!c.Pooled || c.DirectURL != "") }
 
 // Close commits what has been taken, seals the audit log and closes the
 // database. Commits that come later are fault.Unavailable.
 func (db *DB) Close() error {
 	var sealing error
+	if db.listener != nil {
+		db.listener.close()
+	}
 	if db.sealer != nil {
 		sealing = db.sealer.end()
 	}

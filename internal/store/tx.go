@@ -36,6 +36,9 @@ type tx interface {
 	MustOr(ctx context.Context, conflict error, sql string, args ...any) error
 	// Do runs one statement that may touch any number of rows.
 	Do(ctx context.Context, sql string, args ...any) error
+	// Announce tells all nodes that the rows of a topic have changed, once the
+	// transaction is committed.
+	Announce(ctx context.Context, topic string) error
 	// NextSeq returns the number of the next row of the audit log.
 	NextSeq() int64
 	// Keep adds a row to the audit log.
