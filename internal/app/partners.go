@@ -9,7 +9,6 @@ import (
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/partner"
-	"renkei.dev/internal/pki"
 )
 
 // partnersKept is a partner.Registry that asks the store only for what may have
@@ -66,17 +65,4 @@ func RegisterPartner(ctx context.Context, kept partner.Store, issuer oauth.Issue
 		err = fault.New(fault.Conflict, "partner %s or client %s is registered already", p.ID, c.ID)
 	}
 	return p, c, err
-}
-
-// refusedCertificate says why a partner's certificate is not accepted.
-type refusedCertificate struct{ reason pki.Reason }
-
-func (e refusedCertificate) Error() string { return "certificate: " + string(e.reason) }
-
-// Unwrap returns fault.Unavailable where nobody could tell, else fault.Refused.
-func (e refusedCertificate) Unwrap() error {
-	if e.reason == pki.Undecided {
-		return fault.Unavailable
-	}
-	return fault.Refused
 }

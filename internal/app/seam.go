@@ -2,14 +2,11 @@ package app
 
 import (
 	"context"
-	"crypto/x509"
 	"net/http"
-	"time"
 
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/linkage"
 	"renkei.dev/internal/oauth"
-	"renkei.dev/internal/pki"
 	"renkei.dev/internal/web/screens"
 )
 
@@ -64,20 +61,6 @@ func refusedOn(pages *screens.Screens) func(http.ResponseWriter, *http.Request, 
 		way := linkage.Redirect(*f.Redirect)
 		cause.CanLeave = true
 		pages.Refused(w, r, cause, &way, !f.PageFirst)
-	}
-}
-
-// partnerCertificates judges the certificates of partners; nil where no authority
-// of theirs is accepted.
-func partnerCertificates(trust *pki.Trust) func([]*x509.Certificate, time.Time) error {
-	if trust == nil {
-		return nil
-	}
-	return func(chain []*x509.Certificate, now time.Time) error {
-		if v := pki.Judge(chain, *trust, x509.ExtKeyUsageClientAuth, now); v.Reason != pki.Good {
-			return refusedCertificate{v.Reason}
-		}
-		return nil
 	}
 }
 
