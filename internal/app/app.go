@@ -115,6 +115,9 @@ func (a *App) Serve(ctx context.Context) error {
 	err := web.Serve(ctx, a.cfg.Log, a.cfg.Settings.StopWithin, a.listeners...)
 	stop()
 	chores.Wait()
+	for _, in := range a.Institutions {
+		in.Linkage.GiveSlotsBack()
+	}
 	return errors.Join(err, a.Close())
 }
 

@@ -3,6 +3,7 @@ package linkage
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 const (
 	slotFor  = 60 * time.Second // lease of a slot; a call begins only well before its end
 	slotIdle = time.Second      // a slot that is not used for this long is given back
+	wakes    = 8                // at most so many are woken at once; there are hardly ever more slots
 	turnFor  = 5 * time.Second  // and one that is always in use after this long, so that other nodes have their turn
 )
 
@@ -65,6 +67,7 @@ type share struct {
 	mu    sync.Mutex
 	users int // goroutines that look at it; under guard.mu
 	held  map[int]*slot
+	freed chan struct{} // wakes those who wait at this node
 }
 
 type slot struct {
@@ -102,15 +105,10 @@ func (s *Service) UsePIN(ctx context.Context, user corebank.UserID, account core
 // borrow takes a slot and then looks at the PIN, in this order: a refusal that
 // came before the slot was free is seen. While all slots are in use it waits.
 func (s *Service) borrow(ctx context.Context, user corebank.UserID, account corebank.AccountID) (StoredPIN, login.Counter, int, error) {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
+	sh := s.guard.look(account, s.NextID)
+	defer s.guard.done(account, sh)
 	for wait := firstPause; ; wait = min(2*wait, longestWait) {
-		select {
-		case <-ctx.Done():
-			return StoredPIN{}, login.Counter{}, 0, fault.Wrap(fault.Unavailable, "wait for calls with the same PIN", ctx.Err())
-		case <-pause.C:
-		}
-		number, err := s.takeSlot(ctx, account)
+		number, err := s.takeSlot(ctx, account, sh)
 		if err != nil {
 			return StoredPIN{}, login.Counter{}, 0, err
 		}
@@ -124,7 +122,15 @@ func (s *Service) borrow(ctx context.Context, user corebank.UserID, account core
 		if err != nil {
 			return kept, counter, 0, err
 		}
-		pause.Reset(wait)
+		pause := time.NewTimer(wait)
+		select {
+		case <-sh.freed:
+			pause.Stop()
+		case <-pause.C: // other nodes wake nobody here
+		case <-ctx.Done():
+			pause.Stop()
+			return StoredPIN{}, login.Counter{}, 0, fault.Wrap(fault.Unavailable, "wait for calls with the same PIN", ctx.Err())
+		}
 	}
 }
 
@@ -207,9 +213,7 @@ func stillKept(all []StoredPIN, kept StoredPIN) bool {
 }
 
 // takeSlot returns a slot that this node holds or can have now, else 0.
-func (s *Service) takeSlot(ctx context.Context, account corebank.AccountID) (int, error) {
-	sh := s.guard.look(account, s.NextID)
-	defer s.guard.done(account, sh)
+func (s *Service) takeSlot(ctx context.Context, account corebank.AccountID, sh *share) (int, error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := s.now()
@@ -255,10 +259,37 @@ func (s *Service) giveBack(account corebank.AccountID, number int) {
 		return
 	}
 	h.busy = false
-	h.idle = time.AfterFunc(slotIdle, func() { s.dropSlot(account, number, h) })
+	if h.idle == nil {
+		h.idle = time.AfterFunc(slotIdle, func() { s.dropSlot(account, number, h) })
+	} else {
+		h.idle.Reset(slotIdle)
+	}
 	if now := s.now(); now.Sub(h.since) > turnFor {
 		h.until, h.rests = time.Time{}, now.Add(2*longestWait)
 		s.forgetSlot(account, number)
+	}
+	select {
+	case sh.freed <- struct{}{}:
+	default: // as many as could be woken are
+	}
+}
+
+// GiveSlotsBack ends the leases of all slots that are not in use, for a server
+// that stops: whoever serves next need not wait for their end.
+func (s *Service) GiveSlotsBack() {
+	s.guard.mu.Lock()
+	shares := maps.Clone(s.guard.shares)
+	s.guard.mu.Unlock()
+	for account, sh := range shares {
+		sh.mu.Lock()
+		for number, h := range sh.held {
+			if !h.busy {
+				h.idle.Stop()
+				delete(sh.held, number)
+				s.forgetSlot(account, number)
+			}
+		}
+		sh.mu.Unlock()
 	}
 }
 
@@ -291,7 +322,7 @@ func (g *guard) look(account corebank.AccountID, nextID func() int64) *share {
 	}
 	sh := g.shares[account]
 	if sh == nil {
-		sh = &share{held: map[int]*slot{}}
+		sh = &share{held: map[int]*slot{}, freed: make(chan struct{}, wakes)}
 		g.shares[account] = sh
 	}
 	sh.users++
@@ -328,7 +359,9 @@ func (s *Service) CheckPendingPINs(ctx context.Context, limit int) (int, error) 
 }
 
 func (s *Service) checkPending(ctx context.Context, kept StoredPIN) error {
-	number, err := s.takeSlot(ctx, kept.Account)
+	sh := s.guard.look(kept.Account, s.NextID)
+	defer s.guard.done(kept.Account, sh)
+	number, err := s.takeSlot(ctx, kept.Account, sh)
 	if err != nil || number == 0 {
 		return err // all are in use: another time
 	}

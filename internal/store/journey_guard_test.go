@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
@@ -132,6 +133,34 @@ func TestWhatIsNotRegisteredIsNotAsked(t *testing.T) {
 			if u, ok := asUnusable(err); !ok || u.State != state {
 				t.Errorf("%s: %v", account, err)
 			}
+		}
+	})
+}
+
+func TestAServerThatStopsLeavesNoSlotBehind(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := newDesk(t, db)
+		const account = "001-1-1000101"
+		taken := func() bool {
+			free, err := d.svc.Store.TakePINSlot(t.Context(), linkage.PINSlot{Account: account, Number: 1, Holder: 99, Until: d.svc.Now().Add(time.Minute)}, d.svc.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return !free
+		}
+		err := d.svc.UsePIN(t.Context(), "usr_ok.pw", account, func(context.Context, corebank.InquiryPIN) error {
+			d.svc.GiveSlotsBack()
+			if !taken() {
+				t.Error("the slot of a call under way was given back")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.svc.GiveSlotsBack()
+		if taken() {
+			t.Error("the slot is still this server's")
 		}
 	})
 }
