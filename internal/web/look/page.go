@@ -111,6 +111,8 @@ type Fact struct {
 	Value string
 	Lines []string // beside or instead of Value
 	Link  string   // an address that Value leads to
+	// OfBank says that Value is as the bank wrote it, in Japanese whatever the page speaks.
+	OfBank bool
 }
 
 // Describers returns the ids of what describes the field, for aria-describedby.

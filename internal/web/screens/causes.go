@@ -229,7 +229,7 @@ func (s *Screens) causePage(page look.Page, c linkage.Cause) causePage {
 		}
 	}
 	if c.Planned != "" {
-		p.Facts = append(p.Facts, look.Fact{Name: p.T("cause.920_planned"), Value: c.Planned})
+		p.Facts = append(p.Facts, look.Fact{Name: p.T("cause.920_planned"), Value: c.Planned, OfBank: true})
 	}
 	if c.Code == linkage.BankClosed && !c.Until.IsZero() {
 		p.Facts = append(p.Facts, look.Fact{Name: p.T("cause.920_opens"), Value: date})
