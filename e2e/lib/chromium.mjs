@@ -10,7 +10,8 @@ export const desktop = { width: 1280, height: 800 };
 export const phone = { width: 375, height: 667 };
 
 export class Chromium {
-  static async open(demo) {
+  /** Opens a browser; `flags` are switches of Chromium's beside those it has here. */
+  static async open(demo, flags = []) {
     const opened = new Chromium();
     opened.demo = demo;
     opened.home = await mkdtemp(join(tmpdir(), 'renkei-chromium-'));
@@ -21,7 +22,7 @@ export class Chromium {
       env: { ...process.env, HOME: opened.home },
       // Playwright turns the cache off for which "back" needs a test.
       ignoreDefaultArgs: ['--disable-back-forward-cache'],
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...flags],
     });
     return opened;
   }

@@ -7,11 +7,11 @@ import { Chromium } from './chromium.mjs';
 import { Demo } from './demo.mjs';
 import { Journey } from './journey.mjs';
 
-export function suite({ demo: options = [], chromium = true } = {}) {
+export function suite({ demo: options = [], chromium = true, flags } = {}) {
   const here = {};
   before(async () => {
     here.demo = await Demo.open(...options);
-    if (chromium) here.chromium = await Chromium.open(here.demo);
+    if (chromium) here.chromium = await Chromium.open(here.demo, flags);
   });
   after(async () => {
     await here.chromium?.close();
