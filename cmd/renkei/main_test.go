@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +40,16 @@ func TestCommands(t *testing.T) {
 					}
 				}
 				ts.Fatalf("%s was not written", args[0])
+			},
+			// word FILE N NAME: sets NAME to the Nth word of what the last command wrote.
+			"word": func(ts *testscript.TestScript, _ bool, args []string) {
+				words := strings.Fields(ts.ReadFile(args[0]))
+				n, err := strconv.Atoi(args[1])
+				ts.Check(err)
+				if n > len(words) {
+					ts.Fatalf("%s has %d words", args[0], len(words))
+				}
+				ts.Setenv(args[2], words[n-1])
 			},
 			// occupies PORT: another program listens there until the script ends.
 			"occupies": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -33,8 +33,7 @@ func (c serveCommand) Run(ctx context.Context, to streams) error {
 	case c.Print:
 		return settings.Print(to.out)
 	case c.Check:
-		fmt.Fprintf(to.out, "%s is right: %d institution(s).\n", c.Config, len(settings.Institutions))
-		return nil
+		return c.check(ctx, to, settings, material)
 	}
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(settings.LogLevel)); err != nil {
@@ -47,4 +46,18 @@ func (c serveCommand) Run(ctx context.Context, to streams) error {
 	}
 	log.Info("serving", "institutions", len(settings.Institutions))
 	return server.Serve(ctx)
+}
+
+// check goes beyond the file: a start needs signing keys, which may stand in the
+// database alone.
+func (c serveCommand) check(ctx context.Context, to streams, settings config.File, material config.Material) error {
+	notLooked, err := app.CheckKeys(ctx, settings, material, time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(to.out, "%s is right: %d institution(s).\n", c.Config, len(settings.Institutions))
+	if notLooked != nil {
+		fmt.Fprintf(to.out, "The database was not looked at, and signing keys in it were not checked: %s\n", sentence(notLooked))
+	}
+	return nil
 }

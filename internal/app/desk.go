@@ -4,9 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"renkei.dev/internal/config"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/jose"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/secret"
 	"renkei.dev/internal/store"
@@ -18,7 +20,8 @@ type Desk struct {
 	DB       *store.DB
 	Store    *store.Institution
 	Settings config.Institution
-	Issuer   oauth.Issuer
+	Issuer   oauth.Issuer // Keys is nil where no usable key stands in files or database
+	Files    []jose.Key   // the issuer's keys out of files
 	Box      *secret.Box
 }
 
@@ -37,10 +40,14 @@ func OpenDesk(ctx context.Context, f config.File, m config.Material, name string
 	if err != nil {
 		return nil, err
 	}
-	return &Desk{
-		DB: db, Store: db.Institution(name), Settings: f.Institutions[at],
-		Issuer: IssuerOf(f.Institutions[at], m.Institutions[at]), Box: box,
-	}, nil
+	d := &Desk{DB: db, Store: db.Institution(name), Settings: f.Institutions[at], Files: m.Institutions[at].SigningKeys, Box: box}
+	ring, err := ringOf(ctx, d.Files, d.Store, halfKey, time.Now())
+	if fault.Of(err) == fault.Unavailable && err != nil {
+		d.Close()
+		return nil, err
+	}
+	d.Issuer = IssuerOf(d.Settings, ring)
+	return d, nil
 }
 
 // Close closes the database.

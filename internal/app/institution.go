@@ -14,6 +14,7 @@ import (
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/corebank/sandbox"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/jose"
 	"renkei.dev/internal/linkage"
 	"renkei.dev/internal/login"
 	"renkei.dev/internal/oauth"
@@ -36,7 +37,8 @@ type Institution struct {
 	Engine   *oauth.Engine
 	Linkage  *linkage.Service
 
-	hosts []host
+	fileKeys []jose.Key
+	hosts    []host
 }
 
 // institution builds the services of one institution over its part of the store.
@@ -47,8 +49,12 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 	}
 	scoped := a.db.Institution(settings.Name)
 	partners := &partnersKept{store: scoped, fresh: fresh(scoped, store.Partners), known: map[partner.ID]keptPartner{}}
+	ring, err := a.startingRing(ctx, material.SigningKeys, scoped)
+	if err != nil {
+		return nil, err
+	}
 	engine, err := oauth.New(oauth.Config{
-		Issuer: IssuerOf(settings, material), Store: scoped, Partners: partners,
+		Issuer: IssuerOf(settings, ring), Store: scoped, Partners: partners,
 		NonceKey: box.Derive("dpop nonce " + settings.Name), PairwiseKey: material.IdentifierKey,
 		CheckCertificate: partnerCertificates(material.PartnerCA), FetchKeys: protocol.FetchKeys(nil),
 		Fresh:           fresh(scoped, store.Clients),
@@ -58,7 +64,7 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 	if err != nil {
 		return nil, err
 	}
-	in := &Institution{Settings: settings, Store: scoped, Bank: bank, Engine: engine}
+	in := &Institution{Settings: settings, Store: scoped, Bank: bank, Engine: engine, fileKeys: material.SigningKeys}
 	in.Linkage = &linkage.Service{
 		Institution: settings.Name, Key: material.IdentifierKey, Store: scoped, Bank: bank, Partners: partners,
 		Protocol: protocolOf{engine}, Box: box, Rules: rulesOf(settings),
@@ -75,16 +81,16 @@ func fresh(s *store.Institution, k store.Kind) func() (still func() bool) {
 	return func() func() bool { return s.Fresh(k) }
 }
 
-// IssuerOf returns the issuer that the settings describe.
-func IssuerOf(s config.Institution, m config.InstitutionMaterial) oauth.Issuer {
+// IssuerOf returns the issuer that the settings describe, with its keys.
+func IssuerOf(s config.Institution, keys *jose.Ring) oauth.Issuer {
 	i := oauth.Issuer{
 		Institution: s.Name, URL: string(s.Login.Origin), APIs: []oauth.API{{URL: string(s.API.Origin)}},
 		ACRs: acrs, UILocales: []string{"ja", "en"},
 		Lifetimes: oauth.Lifetimes{
 			AccessTokenFor: s.Lifetimes.AccessToken, RequestFor: s.Lifetimes.Request, CodeFor: s.Lifetimes.Code,
-			JourneyFor: s.Rules.TotalFor, KeysFor: s.Lifetimes.ClientKeys,
+			JourneyFor: s.Rules.TotalFor, KeysFor: s.Lifetimes.ClientKeys, KeySetFor: s.Lifetimes.KeySet,
 		},
-		Keys: m.SigningKeys,
+		Keys: keys,
 	}
 	if s.MutualTLS != nil {
 		i.MutualTLSURL = string(s.MutualTLS.Origin)

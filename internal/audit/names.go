@@ -16,6 +16,11 @@ var names = map[Name]string{
 	"partner.stopped":    "Staff stopped a partner; its tokens open nothing any more.",
 	"partner.resumed":    "Staff let a stopped partner work again.",
 
+	"key.added":     "Staff made a signing key; it is published, and signs nothing yet.",
+	"key.activated": "Staff let a key sign; the one before it is retired.",
+	"key.retired":   "Staff let a key sign no more, without another in its place.",
+	"key.removed":   "Staff took a key out of the published set before its time.",
+
 	"oauth.client_registered":    "A partner's client software was registered.",
 	"oauth.client_changed":       "A client's registration was replaced.",
 	"oauth.client_removed":       "A client's registration was removed; its tokens open nothing any more.",

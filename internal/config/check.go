@@ -126,7 +126,7 @@ func (c *checker) institution(path string, in *Institution) {
 		key string
 		has bool
 	}{
-		{"tls", len(in.TLS) > 0}, {"signing_keys", len(in.SigningKeys) > 0}, {"identifier_key", in.IdentifierKey != ""},
+		{"tls", len(in.TLS) > 0}, {"identifier_key", in.IdentifierKey != ""},
 		{"customer_ca.certificates", in.CustomerCA.Certificates != ""}, {"customer_ca.revoked", in.CustomerCA.Revoked != ""},
 		{"partner_ca.certificates", in.PartnerCA == nil || in.PartnerCA.Certificates != ""},
 		{"brand", in.Brand != ""},
@@ -152,6 +152,7 @@ func (c *checker) institution(path string, in *Institution) {
 	c.lasts(path+".lifetimes.request", in.Lifetimes.Request, 30*time.Second, 599*time.Second)
 	c.lasts(path+".lifetimes.code", in.Lifetimes.Code, 5*time.Second, time.Minute)
 	c.lasts(path+".lifetimes.client_keys", in.Lifetimes.ClientKeys, 10*time.Second, 20*time.Minute)
+	c.lasts(path+".lifetimes.key_set", in.Lifetimes.KeySet, time.Second, day)
 	c.within(path+".limits.logins_per_address", in.Limits.LoginsPerAddress, 1, 1_000_000)
 	c.within(path+".limits.requests_per_partner", in.Limits.RequestsPerPartner, 1, 1_000_000)
 	c.lasts(path+".strict_tls_for", in.StrictTLSFor, 0, 3650*day)

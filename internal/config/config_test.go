@@ -158,7 +158,7 @@ func TestTheExampleOfTheDocumentationIsRight(t *testing.T) {
 	if want := "postgres://renkei:hunter2@db.example.jp/renkei?sslmode=verify-full"; m.DatabaseURL != want {
 		t.Errorf("the password of its file is not in the address")
 	}
-	if len(m.SealingKeys[1]) != 32 || len(m.Institutions[0].IdentifierKey) != 32 || len(m.Institutions[0].TLS) != 1 || len(m.Institutions[0].CustomerCA.Authorities) != 1 || m.Institutions[0].SigningKeys == nil {
+	if len(m.SealingKeys[1]) != 32 || len(m.Institutions[0].IdentifierKey) != 32 || len(m.Institutions[0].TLS) != 1 || len(m.Institutions[0].CustomerCA.Authorities) != 1 || len(m.Institutions[0].SigningKeys) != 1 {
 		t.Error("not all files were read")
 	}
 }
@@ -264,8 +264,6 @@ func TestFilesThatCannotServeAreRefused(t *testing.T) {
 			}
 			put(t, dir, "tls/customer-ca.crt", pki.EncodeCertificates(demo.Certificate))
 		}, "holds the authority of a demo"},
-		{"a signing key that expired", func(t *testing.T, dir string) { change(t, dir, "until: 2027-11-30", "until: 2026-11-23") }, "expired"},
-		{"no active signing key", func(t *testing.T, dir string) { change(t, dir, "state: active", "state: next") }, "no active signing key"},
 		{"a brand that is not right", func(t *testing.T, dir string) { put(t, dir, "brand/brand.json", []byte(`{"colour": "red"}`)) }, "institutions[0].brand cannot be used"},
 		{"an alias", func(t *testing.T, dir string) {
 			change(t, dir, "log_level: info", "log_level: &level info")

@@ -69,7 +69,7 @@ type Institution struct {
 	API         Site             `key:"api"`
 	TLS         []Pair           `key:"tls"` // for all names of the institution, chosen by name
 
-	SigningKeys   []SigningKey  `key:"signing_keys"`   // of the issuer, an active one of each algorithm
+	SigningKeys   []SigningKey  `key:"signing_keys"`   // of the issuer, beside those in the database (renkei key)
 	IdentifierKey Path          `key:"identifier_key"` // makes the ids that partners know; never changes
 	CustomerCA    Authority     `key:"customer_ca"`    // who issues certificates to customers
 	PartnerCA     *Authority    `key:"partner_ca"`     // who issues certificates to partners; none: only self-signed ones
@@ -187,10 +187,11 @@ type Lifetimes struct {
 	Request     time.Duration `key:"request"`
 	Code        time.Duration `key:"code"`
 	ClientKeys  time.Duration `key:"client_keys"`
+	KeySet      time.Duration `key:"key_set"` // how long our published keys may be kept
 }
 
 func (l *Lifetimes) defaults() {
-	*l = Lifetimes{AccessToken: 15 * time.Minute, Request: 300 * time.Second, Code: 60 * time.Second, ClientKeys: 5 * time.Minute}
+	*l = Lifetimes{AccessToken: 15 * time.Minute, Request: 300 * time.Second, Code: 60 * time.Second, ClientKeys: 5 * time.Minute, KeySet: 5 * time.Minute}
 }
 
 // Limits are requests a minute.

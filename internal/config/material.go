@@ -36,7 +36,7 @@ type InstitutionMaterial struct {
 	TLS           []tls.Certificate
 	CustomerCA    pki.Trust
 	PartnerCA     *pki.Trust // nil: none
-	SigningKeys   *jose.Ring
+	SigningKeys   []jose.Key // those in files; more may stand in the database
 }
 
 func (c *checker) material(f *File) Material {
@@ -59,7 +59,7 @@ func (c *checker) institutionMaterial(path string, in *Institution) InstitutionM
 	m := InstitutionMaterial{
 		IdentifierKey: c.key(path+".identifier_key", in.IdentifierKey),
 		CustomerCA:    c.authority(path+".customer_ca", in.CustomerCA),
-		SigningKeys:   c.ring(path+".signing_keys", in.SigningKeys),
+		SigningKeys:   c.signingKeys(path+".signing_keys", in.SigningKeys),
 	}
 	if in.PartnerCA != nil {
 		trust := c.authority(path+".partner_ca", *in.PartnerCA)
@@ -187,8 +187,9 @@ func (c *checker) authority(path string, a Authority) pki.Trust {
 	return trust
 }
 
-// ring reads the signing keys of an issuer.
-func (c *checker) ring(path string, keys []SigningKey) *jose.Ring {
+// signingKeys reads the signing keys of an issuer that lie in files. Whether they
+// are enough to sign with depends on those in the database too.
+func (c *checker) signingKeys(path string, keys []SigningKey) []jose.Key {
 	var all []jose.Key
 	for i, k := range keys {
 		at := fmt.Sprintf("%s[%d].file", path, i)
@@ -216,14 +217,7 @@ func (c *checker) ring(path string, keys []SigningKey) *jose.Ring {
 			ExpiresAt: k.Until.over(), RemoveAt: k.Until.over(), Private: private,
 		})
 	}
-	if len(all) < len(keys) || len(keys) == 0 {
-		return nil // said already
-	}
-	ring, err := jose.NewRing(all, c.now)
-	if err != nil {
-		c.faultAt(path, "cannot be used: %s", err)
-	}
-	return ring
+	return all
 }
 
 // algorithm returns what a key signs with; jose.NewRing refuses what fits nothing.

@@ -81,9 +81,9 @@ func newKey() (crypto.Signer, error) {
 	return key, nil
 }
 
-// ring is the issuer's one signing key. It is kept for good and stands for a
+// signing is the issuer's one signing key. It is kept for good and stands for a
 // year from every start, since a demo has nobody to rotate it.
-func (f folder) ring(now time.Time) (*jose.Ring, error) {
+func (f folder) signing(now time.Time) ([]jose.Key, error) {
 	key, err := f.privateKey(filepath.Join(keysFolder, "signing.pem"))
 	if err != nil {
 		return nil, err
@@ -92,9 +92,9 @@ func (f folder) ring(now time.Time) (*jose.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return jose.NewRing([]jose.Key{{
+	return []jose.Key{{
 		KID: kid, Algorithm: jose.ES256, State: jose.Active, CreatedAt: now, ExpiresAt: now.Add(signingKeyFor), Private: key,
-	}}, now)
+	}}, nil
 }
 
 // authorities are the demo's: one for servers, which browsers are asked to trust

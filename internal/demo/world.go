@@ -29,7 +29,7 @@ type issued struct {
 	sealingKey    []byte
 	identifierKey []byte
 	partnerKey    []byte // seals what the partners keep
-	ring          *jose.Ring
+	signing       []jose.Key
 }
 
 // issue makes what is missing and reads the rest.
@@ -44,7 +44,7 @@ func (f folder) issue(w sandbox.World, now time.Time) (issued, error) {
 			return issued{}, err
 		}
 	}
-	if i.ring, err = f.ring(now); err != nil {
+	if i.signing, err = f.signing(now); err != nil {
 		return issued{}, err
 	}
 	if i.authorities, err = f.authorities(now); err != nil {
@@ -104,7 +104,7 @@ func (d *demo) material() config.Material {
 		SealingKeys: map[uint32][]byte{1: d.issued.sealingKey},
 		Institutions: []config.InstitutionMaterial{{
 			IdentifierKey: d.issued.identifierKey, TLS: []tls.Certificate{d.issued.server},
-			CustomerCA: d.issued.customers, PartnerCA: &d.issued.partners, SigningKeys: d.issued.ring,
+			CustomerCA: d.issued.customers, PartnerCA: &d.issued.partners, SigningKeys: d.issued.signing,
 		}},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"renkei.dev/internal/fault"
@@ -24,7 +25,8 @@ const (
 	Retired State = "retired" // published until what it signed has expired
 )
 
-// Key is one of our own signing keys. Private is sealed by whoever keeps it.
+// Key is one of our own signing keys. Private is sealed by whoever keeps it, and
+// gone from a key that is retired: Public is enough to publish that one.
 type Key struct {
 	KID       string
 	Algorithm Algorithm
@@ -33,6 +35,7 @@ type Key struct {
 	ExpiresAt time.Time // after it the key must not sign
 	RemoveAt  time.Time // of a retired key: when it leaves the published set
 	Private   crypto.Signer
+	Public    crypto.PublicKey // needed where Private is nil
 }
 
 // Generate makes a new key in state Next whose KID is its thumbprint, good for
@@ -61,6 +64,13 @@ func Generate(alg Algorithm, now time.Time, goodFor time.Duration) (Key, error) 
 	return Key{KID: kid, Algorithm: alg, State: Next, CreatedAt: now, ExpiresAt: now.Add(goodFor), Private: private}, nil
 }
 
+func (k Key) public() crypto.PublicKey {
+	if k.Private != nil {
+		return k.Private.Public()
+	}
+	return k.Public
+}
+
 // MarshalPrivate returns a private key as PKCS #8, to be sealed before it is kept.
 func MarshalPrivate(key crypto.Signer) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
@@ -83,38 +93,40 @@ func ParsePrivate(der []byte) (crypto.Signer, error) {
 	return key, nil
 }
 
-// Promote is one step of rotation of one algorithm's keys: its next key becomes
-// active, its active one is retired and stays published for overlap, which is
-// the longest life of anything it signed. Other keys and states stay. Errors:
-// fault.NotFound when no next key stands ready.
-func Promote(keys []Key, alg Algorithm, now time.Time, overlap time.Duration) ([]Key, error) {
-	out, found := append([]Key(nil), keys...), false
-	for i, k := range out {
-		if k.Algorithm == alg && k.State == Next && !found {
-			out[i].State, found = Active, true
-		} else if k.Algorithm == alg && k.State == Active {
-			out[i].State, out[i].RemoveAt = Retired, now.Add(overlap)
-		}
+// MarshalPublic returns a public key as a SubjectPublicKeyInfo, to be kept.
+// Errors: fault.Invalid for a kind of key that nobody knows.
+func MarshalPublic(key crypto.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, "write a public key", err)
 	}
-	if !found {
-		return nil, fault.New(fault.NotFound, "find a next key for %s", alg)
+	return der, nil
+}
+
+// ParsePublic reads what MarshalPublic wrote. Errors: fault.Invalid.
+func ParsePublic(der []byte) (crypto.PublicKey, error) {
+	key, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, "read a public key", err)
 	}
-	return out, nil
+	return key, nil
 }
 
 // Ring is one issuer's keys at a moment. It does not change: a rotation makes a
 // new one.
 type Ring struct {
 	signers []*Signer
+	expires []time.Time // beside signers
+	changes time.Time   // when the first retired key leaves; zero: none will
 	public  []byte
 	set     *Set
 }
 
 // NewRing returns the ring that issuer's keys make at now. Retired keys whose
-// time is over are left out. Errors, which are meant to stop a start:
-// fault.Invalid when there is no active key, two active ones of one algorithm, a
-// key without a kid or two with the same; fault.Expired for an active key past
-// its time.
+// time is over are left out. Errors: fault.Invalid when there is no active key,
+// two active ones of one algorithm, a key without a kid or two with the same. An
+// active key past its time is Expired's to tell: a server that runs must be able
+// to take the key that replaces it.
 func NewRing(keys []Key, now time.Time) (*Ring, error) {
 	r := &Ring{}
 	published := struct {
@@ -129,25 +141,28 @@ func NewRing(keys []Key, now time.Time) (*Ring, error) {
 			return nil, fault.New(fault.Invalid, "signing keys need kids of their own, not %q", k.KID)
 		}
 		seen[k.KID] = true
+		jwk, err := publicJWK(k.public(), k.KID, "sig", k.Algorithm)
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, "use signing key "+k.KID, err)
+		}
+		published.Keys = append(published.Keys, jwk)
+		if k.State == Retired {
+			if r.changes.IsZero() || k.RemoveAt.Before(r.changes) {
+				r.changes = k.RemoveAt
+			}
+			continue
+		}
 		signer, err := NewSigner(k.KID, k.Algorithm, k.Private)
 		if err != nil {
 			return nil, fault.Wrap(fault.Invalid, "use signing key "+k.KID, err)
 		}
-		jwk, err := publicJWK(signer.Public(), k.KID, "sig", k.Algorithm)
-		if err != nil {
-			return nil, err
-		}
-		published.Keys = append(published.Keys, jwk)
 		switch k.State {
 		case Active:
-			if !now.Before(k.ExpiresAt) {
-				return nil, fault.New(fault.Expired, "signing key %s expired on %s", k.KID, k.ExpiresAt.UTC().Format(time.RFC3339))
-			}
 			if r.find(k.Algorithm) != nil {
 				return nil, fault.New(fault.Invalid, "two active signing keys for %s", k.Algorithm)
 			}
-			r.signers = append(r.signers, signer)
-		case Next, Retired:
+			r.signers, r.expires = append(r.signers, signer), append(r.expires, k.ExpiresAt)
+		case Next:
 		default:
 			return nil, fault.New(fault.Invalid, "signing key %s is in the unknown state %q", k.KID, k.State)
 		}
@@ -180,6 +195,24 @@ func (r *Ring) find(alg Algorithm) *Signer {
 	}
 	return nil
 }
+
+// Expired tells of the first active key that is past its time, which is meant to
+// stop a start. Errors: fault.Expired.
+func (r *Ring) Expired(now time.Time) error {
+	for i, s := range r.signers {
+		if !now.Before(r.expires[i]) {
+			return fault.New(fault.Expired, "signing key %s for %s expired on %s", s.kid, s.alg, r.expires[i].UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// EndsAt returns when the first of the active keys is past its time.
+func (r *Ring) EndsAt() time.Time { return slices.MinFunc(r.expires, time.Time.Compare) }
+
+// ChangesAt returns when the ring's first retired key leaves it: a new ring is
+// due then. The zero time: by time alone it never changes.
+func (r *Ring) ChangesAt() time.Time { return r.changes }
 
 // Algorithms returns the algorithms that the ring can sign with, for metadata.
 func (r *Ring) Algorithms() []Algorithm {

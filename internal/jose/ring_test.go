@@ -59,9 +59,7 @@ func TestAKeyIsKnownBeforeItSignsAndAfter(t *testing.T) {
 	}
 
 	later := noon.Add(time.Hour)
-	if keys, err = jose.Promote(keys, "ES256", later, time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	keys[0].State, keys[0].RemoveAt, keys[1].State = jose.Retired, later.Add(time.Hour), jose.Active
 	during, err := jose.NewRing(keys, later)
 	if err != nil {
 		t.Fatal(err)
@@ -80,15 +78,10 @@ func TestAKeyIsKnownBeforeItSignsAndAfter(t *testing.T) {
 	if got := published(t, after); got[first] || !got[second] {
 		t.Errorf("published when the overlap is over: %v", got)
 	}
-	if _, err := jose.Promote(keys, "ES256", later, time.Hour); fault.Of(err) != fault.NotFound {
-		t.Errorf("a rotation without a next key: %v", err)
-	}
 }
 
 func TestARingThatCannotSignStopsTheStart(t *testing.T) {
 	active := generate(t, "ES256", jose.Active)
-	expired := active
-	expired.ExpiresAt = noon
 	nameless := active
 	nameless.KID = ""
 	lost := active
@@ -100,7 +93,6 @@ func TestARingThatCannotSignStopsTheStart(t *testing.T) {
 	}{
 		"no key":                      {nil, fault.Invalid},
 		"no active key":               {[]jose.Key{generate(t, "ES256", jose.Next)}, fault.Invalid},
-		"an expired active key":       {[]jose.Key{expired}, fault.Expired},
 		"two active keys":             {[]jose.Key{active, generate(t, "ES256", jose.Active)}, fault.Invalid},
 		"one kid twice":               {[]jose.Key{active, active}, fault.Invalid},
 		"a key without kid":           {[]jose.Key{nameless}, fault.Invalid},
@@ -110,6 +102,43 @@ func TestARingThatCannotSignStopsTheStart(t *testing.T) {
 		if _, err := jose.NewRing(c.keys, noon); err == nil || fault.Of(err) != c.kind {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestAnExpiredKeyIsToldAndGoesOnUntilItIsReplaced(t *testing.T) {
+	active := generate(t, "ES256", jose.Active)
+	r, err := jose.NewRing([]jose.Key{active}, active.ExpiresAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Expired(active.ExpiresAt.Add(-time.Second)); err != nil {
+		t.Errorf("before its end: %v", err)
+	}
+	if err := r.Expired(active.ExpiresAt); fault.Of(err) != fault.Expired {
+		t.Errorf("at its end: %v", err)
+	}
+}
+
+func TestARetiredKeyNeedsNoPrivateHalf(t *testing.T) {
+	active, retired := generate(t, "ES256", jose.Active), generate(t, "PS256", jose.Retired)
+	retired.Public, retired.Private, retired.RemoveAt = retired.Private.Public(), nil, noon.Add(time.Hour)
+	der, err := jose.MarshalPublic(retired.Public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if retired.Public, err = jose.ParsePublic(der); err != nil {
+		t.Fatal(err)
+	}
+	r, err := jose.NewRing([]jose.Key{active, retired}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := published(t, r); !got[retired.KID] || !r.ChangesAt().Equal(retired.RemoveAt) {
+		t.Errorf("published %v until %s", got, r.ChangesAt())
+	}
+	retired.State = jose.Next
+	if _, err := jose.NewRing([]jose.Key{active, retired}, noon); fault.Of(err) != fault.Invalid {
+		t.Errorf("a next key that could never sign: %v", err)
 	}
 }
 

@@ -47,6 +47,9 @@ type Lifetimes struct {
 	JourneyFor time.Duration
 	// KeysFor is how long fetched keys of a client count as fresh.
 	KeysFor time.Duration
+	// KeySetFor is how long our own published keys may be kept by who fetched
+	// them; a key is published that long before it signs.
+	KeySetFor time.Duration
 }
 
 // DefaultLifetimes are those of protocol.md §1 and journey.md rule 8.
@@ -56,6 +59,7 @@ var DefaultLifetimes = Lifetimes{
 	CodeFor:        60 * time.Second,
 	JourneyFor:     time.Hour,
 	KeysFor:        5 * time.Minute,
+	KeySetFor:      5 * time.Minute,
 }
 
 // Profile is a set of rules that a client is registered under.
@@ -98,6 +102,7 @@ func (i Issuer) lifetimes() Lifetimes {
 		{&l.CodeFor, &DefaultLifetimes.CodeFor},
 		{&l.JourneyFor, &DefaultLifetimes.JourneyFor},
 		{&l.KeysFor, &DefaultLifetimes.KeysFor},
+		{&l.KeySetFor, &DefaultLifetimes.KeySetFor},
 	} {
 		if *f.set == 0 {
 			*f.set = *f.def

@@ -95,8 +95,12 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// Issuer returns the issuer that the engine serves.
-func (e *Engine) Issuer() Issuer { return e.issuer }
+// Issuer returns the issuer that the engine serves, with the keys in force now.
+func (e *Engine) Issuer() Issuer {
+	i := e.issuer
+	i.Keys = e.ring.Load()
+	return i
+}
 
 func (e *Engine) now() time.Time { return e.cfg.Now().UTC() }
 

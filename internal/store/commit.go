@@ -89,6 +89,14 @@ func (in *Institution) apply(ctx context.Context, t tx, change audit.Change) err
 		return in.applyClientRegistered(ctx, t, c)
 	case oauth.ClientChanged:
 		return in.applyClientChanged(ctx, t, c)
+	case oauth.KeyAdded:
+		return in.applyKeyAdded(ctx, t, c)
+	case oauth.KeyActivated:
+		return in.applyKeyActivated(ctx, t, c)
+	case oauth.KeyRetired:
+		return in.retireKey(ctx, t, c)
+	case oauth.KeyRemoved:
+		return in.applyKeyRemoved(ctx, t, c)
 	case linkage.LoginClaimed:
 		return in.applyLoginClaimed(ctx, t, c)
 	case linkage.LoginSettled:

@@ -15,7 +15,9 @@ package store
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -88,8 +90,8 @@ type engine interface {
 
 // Open opens the database at cfg.URL, creates it where it is a file that does
 // not exist, and brings its schema up to date. A schema from a newer version of
-// this program is fault.Invalid; a database that does not answer is
-// fault.Unavailable; one that is older than its own audit log's checkpoints
+// this program is fault.Invalid; a file that LeaveSchema forbids to make is
+// fault.NotFound; a database that does not answer is fault.Unavailable; one that is older than its own audit log's checkpoints
 // is fault.Refused.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Now == nil {
@@ -98,9 +100,14 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	if path, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok && !cfg.LeaveSchema {
-		if err := createPrivate(path); err != nil {
-			return nil, fault.Wrap(fault.Unavailable, "open the database file", err)
+	if path, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok {
+		if _, err := os.Stat(path); cfg.LeaveSchema && errors.Is(err, fs.ErrNotExist) {
+			return nil, fault.New(fault.NotFound, "there is no database at %s yet: the first start of a server makes it", path)
+		}
+		if !cfg.LeaveSchema {
+			if err := createPrivate(path); err != nil {
+				return nil, fault.Wrap(fault.Unavailable, "open the database file", err)
+			}
 		}
 	}
 	if err := prepareSchema(ctx, cfg); err != nil {

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"renkei.dev/internal/oauth"
@@ -68,7 +69,7 @@ func (e edge) metadata(w http.ResponseWriter, r *http.Request) {
 
 // keySet is the JWK set (RFC 7517 §5).
 func (e edge) keySet(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(e.Engine.Issuer().KeySetFor()/time.Second)))
 	w.Header().Set("Content-Type", "application/jwk-set+json")
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(e.Engine.KeySet()) // who hung up is not told

@@ -1,0 +1,178 @@
+package app
+
+import (
+	"context"
+	"crypto"
+	"io"
+	"log/slog"
+	"time"
+
+	"renkei.dev/internal/config"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/jose"
+	"renkei.dev/internal/oauth"
+	"renkei.dev/internal/secret"
+	"renkei.dev/internal/store"
+)
+
+const (
+	// keysLookedAtEvery is how often a node asks whether signing keys changed;
+	// oauth.KeysKnownWithin is what that promises, with room for a slow moment.
+	keysLookedAtEvery = 500 * time.Millisecond
+	keysWarnedBefore  = 14 * 24 * time.Hour
+	keysWarnedEvery   = time.Hour
+)
+
+// ringOf returns the keys that the issuer of an institution signs with: those of
+// its files and those in the database. open finds a private key in the HSM.
+func ringOf(ctx context.Context, files []jose.Key, kept *store.Institution, open func(oauth.SigningKey) (crypto.Signer, error), now time.Time) (*jose.Ring, error) {
+	keys, err := kept.SigningKeys(ctx, oauth.FAPIIssuer)
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range keys {
+		if k.InHSM && k.State != jose.Retired {
+			if keys[i].Private, err = open(k); err != nil {
+				return nil, fault.Wrap(fault.Of(err), "find signing key "+k.KID+" in the HSM", err)
+			}
+		}
+	}
+	all := oauth.MergeKeys(files, keys)
+	if len(all) == 0 {
+		return nil, fault.New(fault.Invalid, "there is no signing key: make one with `renkei key add --activate`, or name one in signing_keys")
+	}
+	ring, err := jose.NewRing(all, now)
+	if err != nil {
+		return nil, fault.Wrap(fault.Of(err), "the signing keys cannot be used (`renkei key list` shows them; `renkei key add` and `renkei key activate` put another in force)", err)
+	}
+	return ring, nil
+}
+
+// startingRing is ringOf for a start, which no expired key may come through.
+func (a *App) startingRing(ctx context.Context, files []jose.Key, kept *store.Institution) (*jose.Ring, error) {
+	ring, err := ringOf(ctx, files, kept, a.hsmKey, a.cfg.Now())
+	if err != nil {
+		return nil, err
+	}
+	return ring, unexpired(ring, a.cfg.Now())
+}
+
+func unexpired(ring *jose.Ring, now time.Time) error {
+	if err := ring.Expired(now); err != nil {
+		return fault.Wrap(fault.Expired, "put another key in force with `renkei key add` and `renkei key activate`, or name one in signing_keys", err)
+	}
+	return nil
+}
+
+func (a *App) hsmKey(k oauth.SigningKey) (crypto.Signer, error) {
+	return nil, fault.New(fault.Invalid, "no HSM is configured")
+}
+
+// watchKeys lets every issuer sign with the keys that stand in the database,
+// within a moment of every change, until ctx ends. Keys that cannot be used leave
+// those before them in force.
+func (a *App) watchKeys(ctx context.Context) {
+	seen := map[string]int64{}
+	due := map[string]time.Time{}
+	var warned time.Time
+	for _, in := range a.Institutions {
+		seen[in.Settings.Name] = -1 // what changed since the start is not known
+	}
+	tick := time.NewTicker(keysLookedAtEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := a.cfg.Now()
+		versions, err := a.db.KeyVersions(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				a.cfg.Log.Warn("looking for new signing keys", "error", err)
+			}
+			continue
+		}
+		warn := now.Sub(warned) >= keysWarnedEvery
+		for _, in := range a.Institutions {
+			name := in.Settings.Name
+			version := versions[name][oauth.FAPIIssuer]
+			if over := due[name]; version != seen[name] || !over.IsZero() && !now.Before(over) {
+				ring, err := ringOf(ctx, in.fileKeys, in.Store, a.hsmKey, now)
+				if err != nil {
+					a.cfg.Log.Error("the signing keys changed and cannot be used; those before stay in force", "institution", name, "error", err)
+					continue
+				}
+				in.Engine.UseKeys(ring)
+				seen[name], due[name] = version, ring.ChangesAt()
+			}
+			if warn {
+				warnOfEnd(a.cfg.Log.With("institution", name), in.Engine.Issuer().Keys, now)
+			}
+		}
+		if warn {
+			warned = now
+		}
+	}
+}
+
+// warnOfEnd tells operators of keys that should be replaced. A key that expires
+// while the server runs goes on signing: an outage would help nobody.
+func warnOfEnd(log *slog.Logger, ring *jose.Ring, now time.Time) {
+	const do = "replace it with `renkei key add` and `renkei key activate`"
+	if err := ring.Expired(now); err != nil {
+		log.Error("a signing key has expired and the next start will refuse it: "+do, "error", err)
+	} else if ends := ring.EndsAt(); ends.Before(now.Add(keysWarnedBefore)) {
+		log.Warn("a signing key expires soon: "+do, "at", ends)
+	}
+}
+
+// publicHalf stands for a private key in the HSM where nothing is signed.
+type publicHalf struct{ crypto.PublicKey }
+
+// Public returns the public key.
+func (p publicHalf) Public() crypto.PublicKey { return p.PublicKey }
+
+// Sign refuses.
+func (publicHalf) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, fault.New(fault.Refused, "this key signs in a server alone")
+}
+
+// CheckKeys tells whether every institution of the settings has the signing keys
+// that a start needs, in files or in the database. notLooked is why the database
+// could not be asked, where the files alone are enough. Errors: those of the
+// start that would fail.
+func CheckKeys(ctx context.Context, f config.File, m config.Material, now time.Time) (notLooked error, err error) {
+	box, err := secret.NewBox(m.SealingKeys)
+	if err != nil {
+		return nil, err
+	}
+	cfg := StoreConfig(f, m, box, slog.New(slog.DiscardHandler))
+	cfg.Passive, cfg.LeaveSchema = true, true
+	db, notLooked := store.Open(ctx, cfg)
+	if notLooked == nil {
+		defer db.Close()
+	}
+	for i, in := range f.Institutions {
+		files := m.Institutions[i].SigningKeys
+		var ring *jose.Ring
+		switch {
+		case notLooked == nil:
+			ring, err = ringOf(ctx, files, db.Institution(in.Name), halfKey, now)
+		case len(files) == 0:
+			err = fault.Wrap(fault.Of(notLooked), "look for signing keys, of which signing_keys names none, in the database", notLooked)
+		default:
+			ring, err = jose.NewRing(files, now)
+		}
+		if err == nil {
+			err = unexpired(ring, now)
+		}
+		if err != nil {
+			return notLooked, fault.Wrap(fault.Of(err), "institution "+in.Name, err)
+		}
+	}
+	return notLooked, nil
+}
+
+func halfKey(k oauth.SigningKey) (crypto.Signer, error) { return publicHalf{k.Public}, nil }
