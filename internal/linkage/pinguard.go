@@ -44,10 +44,11 @@ func (e PINUnusable) Error() string { return "the inquiry PIN is not usable: " +
 func (PINUnusable) Unwrap() error { return fault.Refused }
 
 // PINJudged is what the core said of a PIN that is kept. It no longer holds when
-// another PIN was registered meanwhile.
+// another PIN was registered or another call judged it meanwhile, unless it only
+// counts.
 type PINJudged struct {
 	PIN      StoredPIN
-	To       PINState
+	To       PINState // empty: only the counters move
 	Counters []login.Counted
 	Done     audit.Act
 }
@@ -81,29 +82,52 @@ type slot struct {
 // UsePIN lends the inquiry PIN of an account to one call of the bank on behalf
 // of a user. What the bank answers to call is returned as it is; after a wrong
 // PIN the account is not called again, on any node, until a PIN is registered
-// anew. Errors beside those of call: PINUnusable; fault.Unavailable when too
-// many calls of the account are under way.
+// anew. The call outlives ctx: what was begun is waited for, since only its
+// answer says whether the PIN was wrong. Errors beside those of call:
+// PINUnusable; fault.Unavailable when too many calls of the account are under way.
 func (s *Service) UsePIN(ctx context.Context, user corebank.UserID, account corebank.AccountID, call func(context.Context, corebank.InquiryPIN) error) error {
 	kept, counter, number, err := s.borrow(ctx, user, account)
 	if err != nil {
 		return err
 	}
-	defer s.giveBack(account, number)
 	pin, err := s.openPIN(account, kept.Sealed)
 	if err != nil {
+		s.giveBack(account, number)
 		return err
 	}
-	bank, cancel := context.WithTimeout(ctx, s.Rules.BankFor)
+	return s.callWith(ctx, kept, counter, number, func(ctx context.Context) error { return call(ctx, pin) })
+}
+
+// callWith makes a call for which a slot is held, keeps what the bank said of
+// the PIN, and gives the slot back. A slot whose call got no answer, or whose
+// answer could not be kept, is not given back: the bank may be checking still.
+func (s *Service) callWith(ctx context.Context, kept StoredPIN, counter login.Counter, number int, call func(context.Context) error) error {
+	bank, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Rules.BankFor)
 	defer cancel()
-	answer := call(bank, pin)
-	if err := s.judgePIN(context.WithoutCancel(ctx), kept, counter, answer); err != nil {
+	answer := call(bank)
+	err := s.judgePIN(context.WithoutCancel(ctx), kept, counter, answer)
+	if err != nil || unanswered(bank, answer) {
+		s.leaveSlot(kept.Account, number)
+	} else {
+		s.giveBack(kept.Account, number)
+	}
+	if err != nil {
 		return err
 	}
 	return answer
 }
 
-// borrow takes a slot and then looks at the PIN, in this order: a refusal that
-// came before the slot was free is seen. While all slots are in use it waits.
+// unanswered tells whether the bank may still be at it.
+func unanswered(ctx context.Context, answer error) bool {
+	if answer == nil || corebank.SurelyUnchecked(answer) {
+		return false
+	}
+	return ctx.Err() != nil || errors.Is(answer, fault.Unavailable)
+}
+
+// borrow takes a slot and then looks at the PIN and the budget, in this order: a
+// refusal that came before the slot was free is seen, and so is a try that a
+// journey took. While there is no room it waits.
 func (s *Service) borrow(ctx context.Context, user corebank.UserID, account corebank.AccountID) (StoredPIN, login.Counter, int, error) {
 	sh := s.guard.look(account, s.NextID)
 	defer s.guard.done(account, sh)
@@ -112,12 +136,12 @@ func (s *Service) borrow(ctx context.Context, user corebank.UserID, account core
 		if err != nil {
 			return StoredPIN{}, login.Counter{}, 0, err
 		}
-		kept, counter, err := s.usablePIN(ctx, user, account)
-		if err == nil && number > 0 && number <= s.slotsOf(counter) {
+		kept, counter, held, err := s.usablePIN(ctx, user, account)
+		if err == nil && number > 0 && s.fits(counter, held) {
 			return kept, counter, number, nil
 		}
 		if number > 0 {
-			s.giveBack(account, number)
+			s.yieldSlot(account, number, counter)
 		}
 		if err != nil {
 			return kept, counter, 0, err
@@ -135,31 +159,22 @@ func (s *Service) borrow(ctx context.Context, user corebank.UserID, account core
 }
 
 // usablePIN finds the PIN that serves a user for an account. Errors: PINUnusable.
-func (s *Service) usablePIN(ctx context.Context, user corebank.UserID, account corebank.AccountID) (StoredPIN, login.Counter, error) {
-	all, counter, err := s.Store.PINInUse(ctx, account)
+func (s *Service) usablePIN(ctx context.Context, user corebank.UserID, account corebank.AccountID) (StoredPIN, login.Counter, int, error) {
+	now := s.now()
+	all, counter, held, err := s.Store.PINInUse(ctx, account, now)
 	if err != nil {
-		return StoredPIN{}, login.Counter{}, fault.Wrap(fault.Of(err), "find an inquiry PIN", err)
+		return StoredPIN{}, login.Counter{}, 0, fault.Wrap(fault.Of(err), "find an inquiry PIN", err)
 	}
 	kept, ok := s.pinOf(all, user, account)
 	switch {
 	case !ok:
-		return kept, counter, PINUnusable{account, Unregistered}
+		return kept, counter, held, PINUnusable{account, Unregistered}
 	case kept.State != Registered:
-		return kept, counter, PINUnusable{account, kept.State}
-	case s.slotsOf(counter) == 0:
-		return kept, counter, PINUnusable{account, Registered}
+		return kept, counter, held, PINUnusable{account, kept.State}
+	case s.roomOf(counter) <= 0 && counter.InFlight(now) == 0:
+		return kept, counter, held, PINUnusable{account, Registered}
 	}
-	return kept, counter, nil
-}
-
-// slotsOf returns how many calls may be under way: as many as the core would
-// still forgive, as far as it said so, less the branch's.
-func (s *Service) slotsOf(c login.Counter) int {
-	l := s.pinLimit()
-	if c.Cap >= 0 {
-		l.Tries = c.Cap
-	}
-	return c.Left(s.now(), l)
+	return kept, counter, held, nil
 }
 
 // judgePIN keeps what the core said of the PIN itself. A right one is written
@@ -181,22 +196,19 @@ func (s *Service) judgePIN(ctx context.Context, kept StoredPIN, counter login.Co
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitFor)
 	defer cancel()
+	ticket := counter.Look(act.At)
 	for range maxRounds {
-		from := counter
-		if fate == login.Wrong {
-			counter.Taken++
-		}
-		next := counter.Settle(login.Ticket{Key: from.Key}, fate, coreLeft, s.pinLimit())
-		err := s.Store.Commit(ctx, PINJudged{PIN: kept, To: to, Counters: []login.Counted{{From: from, To: next}}, Done: act})
+		next := counter.Settle(ticket, fate, coreLeft, s.pinLimit())
+		err := s.Store.Commit(ctx, PINJudged{PIN: kept, To: to, Counters: []login.Counted{{From: counter, To: next}}, Done: act})
 		if !isConflict(err) {
 			return err
 		}
-		all, now, e := s.Store.PINInUse(ctx, kept.Account)
+		all, now, _, e := s.Store.PINInUse(ctx, kept.Account, s.now())
 		if e != nil {
 			return fault.Wrap(fault.Of(e), "find an inquiry PIN", e)
 		}
 		if !stillKept(all, kept) {
-			return nil // another PIN was registered meanwhile, or another call said the same
+			to = "" // the core counted this call whatever is kept now
 		}
 		counter = now
 	}
@@ -254,9 +266,18 @@ func (s *Service) giveBack(account corebank.AccountID, number int) {
 	defer s.guard.done(account, sh)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	h := sh.held[number]
+	if s.rest(account, number, sh.held[number]) {
+		select {
+		case sh.freed <- struct{}{}:
+		default: // as many as could be woken are
+		}
+	}
+}
+
+// rest is giveBack without waking anybody, under the share's lock.
+func (s *Service) rest(account corebank.AccountID, number int, h *slot) bool {
 	if h == nil {
-		return
+		return false
 	}
 	h.busy = false
 	if h.idle == nil {
@@ -268,10 +289,7 @@ func (s *Service) giveBack(account corebank.AccountID, number int) {
 		h.until, h.rests = time.Time{}, now.Add(2*longestWait)
 		s.forgetSlot(account, number)
 	}
-	select {
-	case sh.freed <- struct{}{}:
-	default: // as many as could be woken are
-	}
+	return true
 }
 
 // GiveSlotsBack ends the leases of all slots that are not in use, for a server
@@ -305,6 +323,47 @@ func (s *Service) dropSlot(account corebank.AccountID, number int, h *slot) {
 	s.forgetSlot(account, number)
 }
 
+// yieldSlot gives a slot back after which no call was made: at once to all nodes
+// where there are more of them than there is room for.
+func (s *Service) yieldSlot(account corebank.AccountID, number int, c login.Counter) {
+	sh := s.guard.look(account, s.NextID)
+	defer s.guard.done(account, sh)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	h := sh.held[number]
+	if s.rest(account, number, h) && number > s.roomOf(c) {
+		h.idle.Stop()
+		delete(sh.held, number)
+		s.forgetSlot(account, number)
+	}
+}
+
+// leaveSlot keeps a slot until the bank has surely ended a call that it did not
+// answer.
+func (s *Service) leaveSlot(account corebank.AccountID, number int) {
+	sh := s.guard.look(account, s.NextID)
+	defer s.guard.done(account, sh)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	h := sh.held[number]
+	if h == nil {
+		return
+	}
+	h.idle = time.AfterFunc(s.Rules.BankFor, func() {
+		sh := s.guard.look(account, s.NextID)
+		defer s.guard.done(account, sh)
+		sh.mu.Lock()
+		h.busy = false
+		sh.mu.Unlock()
+		s.dropSlot(account, number, h)
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), commitFor)
+	defer cancel()
+	now := s.now()
+	// Where this fails, the slot is held for longer, and no harm is done.
+	_, _ = s.Store.TakePINSlot(ctx, PINSlot{account, number, s.guard.holder, now.Add(s.Rules.BankFor)}, now)
+}
+
 // forgetSlot gives a slot back to all nodes. Where that fails, its lease ends by
 // itself.
 func (s *Service) forgetSlot(account corebank.AccountID, number int) {
@@ -336,49 +395,4 @@ func (g *guard) done(account corebank.AccountID, sh *share) {
 	if sh.users--; sh.users == 0 && len(sh.held) == 0 {
 		delete(g.shares, account)
 	}
-}
-
-// CheckPendingPINs asks the core for up to limit PINs that it could not check
-// when they were registered (申請中), the oldest first, and returns how many it
-// answered. A closed or silent core leaves the rest for another time.
-func (s *Service) CheckPendingPINs(ctx context.Context, limit int) (int, error) {
-	pending, err := s.Store.PendingPINs(ctx, limit)
-	if err != nil {
-		return 0, fault.Wrap(fault.Of(err), "find PINs to be checked", err)
-	}
-	for n, kept := range pending {
-		err := s.checkPending(ctx, kept)
-		switch {
-		case errors.Is(err, fault.Unavailable):
-			return n, nil
-		case err != nil && fault.Of(err) == fault.Internal:
-			return n, err
-		}
-	}
-	return len(pending), nil
-}
-
-func (s *Service) checkPending(ctx context.Context, kept StoredPIN) error {
-	sh := s.guard.look(kept.Account, s.NextID)
-	defer s.guard.done(kept.Account, sh)
-	number, err := s.takeSlot(ctx, kept.Account, sh)
-	if err != nil || number == 0 {
-		return err // all are in use: another time
-	}
-	defer s.giveBack(kept.Account, number)
-	all, counter, err := s.Store.PINInUse(ctx, kept.Account)
-	if err != nil || !stillKept(all, kept) || number > s.slotsOf(counter) {
-		return err
-	}
-	pin, err := s.openPIN(kept.Account, kept.Sealed)
-	if err != nil {
-		return err
-	}
-	bank, cancel := context.WithTimeout(ctx, s.Rules.BankFor)
-	defer cancel()
-	answer := s.Bank.CheckPIN(bank, kept.Account, pin)
-	if err := s.judgePIN(context.WithoutCancel(ctx), kept, counter, answer); err != nil {
-		return err
-	}
-	return answer
 }

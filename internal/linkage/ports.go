@@ -31,8 +31,11 @@ type Store interface {
 	// the newest first.
 	ConsentsTo(ctx context.Context, user corebank.UserID, p partner.ID) ([]Consent, error)
 	// PINInUse returns what is kept of one account, of all users, with the
-	// counter of its tries.
-	PINInUse(ctx context.Context, account corebank.AccountID) ([]StoredPIN, login.Counter, error)
+	// counter of its tries and, where that counts something, how many of its
+	// slots were held at now; all in one snapshot.
+	PINInUse(ctx context.Context, account corebank.AccountID, now time.Time) (pins []StoredPIN, counter login.Counter, held int, err error)
+	// PINBudget returns the counter and the slots held, in one snapshot.
+	PINBudget(ctx context.Context, account corebank.AccountID, now time.Time) (counter login.Counter, held int, err error)
 	// PendingPINs returns up to limit PINs that are Pending, the oldest first.
 	PendingPINs(ctx context.Context, limit int) ([]StoredPIN, error)
 	// TakePINSlot takes a slot that nobody holds at now, or takes the holder's

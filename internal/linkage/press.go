@@ -200,7 +200,7 @@ func (s *Service) take(ctx context.Context, now time.Time, keys []login.Key, l l
 	var counted []login.Counted
 	tickets := map[login.Key]login.Ticket{}
 	for _, c := range counters {
-		if to, ticket, ok := c.Take(now, l); ok {
+		if to, ticket, ok := c.Take(now, now.Add(s.Rules.BankFor+leaseSlack), l); ok {
 			counted = append(counted, login.Counted{From: c, To: to})
 			tickets[c.Key] = ticket
 		}

@@ -115,8 +115,7 @@ func (s *Service) unlock(ctx context.Context, k login.Key, by audit.Actor, words
 		if err != nil {
 			return fault.Wrap(fault.Of(err), "count tries", err)
 		}
-		to := login.New(k)
-		to.Version = counters[0].Version
+		to := counters[0].Cleared(s.now())
 		act := audit.Act{
 			Name: TriesUnlocked, At: s.now(), Actor: by, Outcome: audit.Done, Object: k.Subject,
 			Detail: map[string]string{"way": string(k.Way), "why": words},

@@ -23,6 +23,7 @@ type pinAsked struct {
 	pin     secret.Value
 	ticket  login.Ticket
 	tried   bool
+	stopped bool // the core forgives less than it did when the try was taken
 	asked   bool
 	err     error
 }
@@ -119,7 +120,7 @@ func (s *Service) askPINs(ctx context.Context, rows []pinAsked, same bool) []pin
 	if same {
 		if i := slices.IndexFunc(rows, func(r pinAsked) bool { return r.tried }); i >= 0 {
 			s.askPIN(ctx, &rows[i])
-			if fate, _ := login.FateOf(rows[i].err); fate == login.Wrong || fate == login.Locked {
+			if fate, _ := login.FateOf(rows[i].err); rows[i].stopped || fate == login.Wrong || fate == login.Locked {
 				return rows
 			}
 			rest = rows[i+1:]
@@ -145,6 +146,10 @@ func (s *Service) askPINs(ctx context.Context, rows []pinAsked, same bool) []pin
 
 func (s *Service) askPIN(ctx context.Context, r *pinAsked) {
 	r.asked = true
+	if r.err = s.awaitBudget(ctx, r.account); r.err != nil {
+		r.stopped = errors.Is(r.err, fault.Refused)
+		return
+	}
 	r.err = s.Bank.CheckPIN(ctx, r.account, corebank.InquiryPIN{Value: r.pin})
 }
 
@@ -167,6 +172,9 @@ func (s *Service) decidePINs(st *standing, rows []pinAsked) outcome {
 			continue
 		case !r.asked:
 			wrong(r, NotTried, 0)
+			fate = login.Unchecked
+		case r.stopped:
+			wrong(r, PINStopped, 0)
 			fate = login.Unchecked
 		case fate == login.Locked:
 			wrong(r, PINStopped, 0)

@@ -39,6 +39,13 @@ type Counter struct {
 	Cap          int   // Taken may not go beyond, by what the core said; -1: it did not say
 	Stops        int   // stops since the last right secret
 	StoppedUntil time.Time
+
+	// Of counters without stops, whose limit no time lifts: a right secret forgets
+	// only what had ended before it was asked for, since what was under way at
+	// the same time may have come to the bank after it.
+	Era         int64 // right secrets so far
+	Flying      int   // of Taken, those in flight
+	FlyingUntil time.Time
 }
 
 // Limit is how many wrong secrets in a row a counter allows.
@@ -57,6 +64,11 @@ type Ticket struct {
 	Key  Key
 	Left int       // tries that were left after it was taken
 	stop time.Time // the stop that taking it began
+
+	free  bool  // it took no try
+	era   int64 // of the counter
+	ended int   // tries that had ended before
+	wrong int   // of them, wrong ones
 }
 
 // Fate is how a try ended.
@@ -119,17 +131,40 @@ func (c Counter) Left(now time.Time, l Limit) int {
 // UnderWay tells whether a try was taken that has not ended yet, or never will.
 func (c Counter) UnderWay() bool { return c.Taken > c.Wrong }
 
+// InFlight returns how many tries of a counter without stops have not ended at
+// now. One whose server died counts until its time is over.
+func (c Counter) InFlight(now time.Time) int {
+	if now.Before(c.FlyingUntil) {
+		return c.Flying
+	}
+	return 0
+}
+
+// Look returns a ticket that takes no try: for a secret that was right before,
+// whose use is held back in other ways, and that counts only if it is wrong.
+func (c Counter) Look(now time.Time) Ticket {
+	return Ticket{Key: c.Key, free: true, era: c.Era, ended: c.Taken - c.InFlight(now), wrong: c.Wrong}
+}
+
 // Take returns the counter with one more try, and false when none is allowed.
-// The try that exhausts a limit with stops begins the stop itself.
-func (c Counter) Take(now time.Time, l Limit) (Counter, Ticket, bool) {
+// The try that exhausts a limit with stops begins the stop itself. By until the
+// try has ended, or its server died.
+func (c Counter) Take(now, until time.Time, l Limit) (Counter, Ticket, bool) {
 	if c.Left(now, l) == 0 {
 		return c, Ticket{}, false
 	}
 	if !c.StoppedUntil.IsZero() {
 		c.StoppedUntil, c.Taken, c.Wrong, c.Cap = time.Time{}, 0, 0, -1
 	}
+	t := c.Look(now)
+	t.free = false
+	if l.First == 0 {
+		c.Flying = c.InFlight(now) + 1
+		if until.After(c.FlyingUntil) {
+			c.FlyingUntil = until.Truncate(time.Microsecond)
+		}
+	}
 	c.Taken++
-	t := Ticket{Key: c.Key}
 	if l.First > 0 && c.Left(now, l) == 0 {
 		c.Stops++
 		c.StoppedUntil = now.Add(stopFor(c.Stops, l)).Truncate(time.Microsecond)
@@ -151,13 +186,19 @@ func stopFor(n int, l Limit) time.Duration {
 // Settle returns the counter after a try of it ended. coreLeft is how many tries
 // the core still allows, -1 if it did not say.
 func (c Counter) Settle(t Ticket, f Fate, coreLeft int, l Limit) Counter {
+	if l.First == 0 && !t.free {
+		c.Flying = max(0, c.Flying-1)
+	}
 	switch f {
 	case Right:
+		if l.First == 0 {
+			return c.forgiven(t)
+		}
 		return Counter{Key: c.Key, Version: c.Version, Cap: -1}
 	case Wrong:
 		c.Wrong++
-		if l.First == 0 { // a right one ended before this, and forgot what was under way
-			c.Taken = max(c.Taken, c.Wrong)
+		if t.free {
+			c.Taken++
 		}
 		if l.Spare > 0 && coreLeft >= 0 {
 			// What the core still allows is counted from the wrong ones that it
@@ -169,13 +210,39 @@ func (c Counter) Settle(t Ticket, f Fate, coreLeft int, l Limit) Counter {
 			c.cap(0)
 		}
 	case Unchecked:
-		c.Taken = max(0, c.Taken-1)
+		if !t.free {
+			c.Taken = max(0, c.Taken-1)
+		}
 		if !t.stop.IsZero() && c.StoppedUntil.Equal(t.stop) {
 			c.Stops--
 			c.StoppedUntil = time.Time{}
 		}
 	}
 	return c
+}
+
+// forgiven is the counter after a right secret: what had ended before its ticket
+// is forgotten. Where another right one came between, that one has done so.
+func (c Counter) forgiven(t Ticket) Counter {
+	ended, wrong := 0, 0
+	if t.era == c.Era {
+		ended, wrong = t.ended, t.wrong
+	}
+	if !t.free {
+		ended++
+	}
+	c.Taken = max(0, c.Taken-ended)
+	c.Wrong = min(c.Taken, max(0, c.Wrong-wrong))
+	c.Cap, c.Stops, c.StoppedUntil = -1, 0, time.Time{}
+	c.Era++
+	return c
+}
+
+// Cleared is the counter after somebody unlocked it. What is in flight stays
+// counted.
+func (c Counter) Cleared(now time.Time) Counter {
+	n := c.InFlight(now)
+	return Counter{Key: c.Key, Version: c.Version, Cap: -1, Taken: n, Era: c.Era + 1, Flying: n, FlyingUntil: c.FlyingUntil}
 }
 
 func (c *Counter) cap(n int) {

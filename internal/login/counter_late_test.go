@@ -14,13 +14,13 @@ func TestWrongTriesThatEndAfterARightOneStillCount(t *testing.T) {
 	c := New(Key{ByPIN, "001-1-1000101"})
 	var tickets []Ticket
 	for range 3 {
-		next, ticket, ok := c.Take(now, limit)
+		next, ticket, ok := c.Take(now, now.Add(time.Minute), limit)
 		if !ok {
 			t.Fatal("a try was refused too early")
 		}
 		c, tickets = next, append(tickets, ticket)
 	}
-	c = c.Settle(Ticket{Key: c.Key}, Right, -1, limit)
+	c = c.Settle(c.Look(now), Right, -1, limit)
 	for i, ticket := range tickets {
 		c = c.Settle(ticket, Wrong, 4-i, limit) // of the core's five
 	}

@@ -19,7 +19,7 @@ func TestStopsOfTheLoginGrowUntilARightPassword(t *testing.T) {
 	c, now := New(Key{Way: ByID, Subject: "x"}), start
 	for i, want := range []time.Duration{30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
 		for try := range 5 {
-			next, ticket, ok := c.Take(now, rule9)
+			next, ticket, ok := c.Take(now, now.Add(time.Minute), rule9)
 			if !ok {
 				t.Fatalf("stop %d: try %d is refused", i, try)
 			}
@@ -29,12 +29,12 @@ func TestStopsOfTheLoginGrowUntilARightPassword(t *testing.T) {
 		if !stopped || until.Sub(now) != want {
 			t.Fatalf("stop %d is for %v, not %v", i, until.Sub(now), want)
 		}
-		if _, _, ok := c.Take(until.Add(-time.Microsecond), rule9); ok {
+		if _, _, ok := c.Take(until.Add(-time.Microsecond), until.Add(-time.Microsecond).Add(time.Minute), rule9); ok {
 			t.Fatalf("stop %d: a try is taken while stopped", i)
 		}
 		now = until
 	}
-	c, ticket, _ := c.Take(now, rule9)
+	c, ticket, _ := c.Take(now, now.Add(time.Minute), rule9)
 	if c = c.Settle(ticket, Right, -1, rule9); c != New(c.Key) {
 		t.Errorf("after a right password %+v is left", c)
 	}
@@ -45,7 +45,7 @@ func TestStopsOfTheLoginGrowUntilARightPassword(t *testing.T) {
 func TestATryThatIsNeverSettledStaysCounted(t *testing.T) {
 	c := New(Key{})
 	for range 5 {
-		c, _, _ = c.Take(start, rule9)
+		c, _, _ = c.Take(start, start.Add(time.Minute), rule9)
 	}
 	if until, stopped := c.Stopped(start, rule9); !stopped || until.Sub(start) != 30*time.Minute {
 		t.Errorf("stopped: %v until %v", stopped, until)
@@ -55,9 +55,9 @@ func TestATryThatIsNeverSettledStaysCounted(t *testing.T) {
 func TestATryIsGivenBackOnlyIfNothingWasChecked(t *testing.T) {
 	c := New(Key{})
 	for range 4 {
-		c, _, _ = c.Take(start, rule9)
+		c, _, _ = c.Take(start, start.Add(time.Minute), rule9)
 	}
-	c, ticket, _ := c.Take(start, rule9)
+	c, ticket, _ := c.Take(start, start.Add(time.Minute), rule9)
 	if back := c.Settle(ticket, Unchecked, -1, rule9); back.Left(start, rule9) != 1 || back.Stops != 0 {
 		t.Errorf("given back: %+v", back)
 	}
@@ -74,7 +74,7 @@ func TestAPINIsNeverTriedForTheLastTimeHere(t *testing.T) {
 		c, open, coreWrong := New(Key{}), []Ticket{}, 0
 		for range 40 {
 			if rapid.Bool().Draw(t, "press") {
-				next, ticket, ok := c.Take(start, l)
+				next, ticket, ok := c.Take(start, start.Add(time.Minute), l)
 				if ok {
 					c, open = next, append(open, ticket)
 				}

@@ -32,18 +32,39 @@ func (in *Institution) PINs(ctx context.Context, accounts []corebank.AccountID) 
 }
 
 // PINInUse returns what is kept of one account, of all users, with the counter
-// of its tries, in one look-up: every inquiry of a partner begins with it.
-func (in *Institution) PINInUse(ctx context.Context, account corebank.AccountID) ([]linkage.StoredPIN, login.Counter, error) {
-	counter := login.New(login.Key{Way: login.ByPIN, Subject: string(account)})
+// of its tries, in one look-up: every inquiry of a partner begins with it. held
+// is how many slots were held at now, counted only where the counter counts
+// something; all of it is one snapshot.
+func (in *Institution) PINInUse(ctx context.Context, account corebank.AccountID, now time.Time) (pins []linkage.StoredPIN, counter login.Counter, held int, err error) {
+	counter = login.New(login.Key{Way: login.ByPIN, Subject: string(account)})
+	var flying int64
 	rs, err := in.read.Query(ctx, `SELECT account_id, user_id, user_name, company_id, state, pin, p.version, consent_id, changed_at,
-			COALESCE(c.version, 0), COALESCE(taken, 0), COALESCE(wrong, 0), COALESCE(cap, -1)
+			COALESCE(c.version, 0), COALESCE(taken, 0), COALESCE(wrong, 0), COALESCE(cap, -1),
+			COALESCE(era, 0), COALESCE(flying, 0), COALESCE(flying_until, 0),
+			CASE WHEN COALESCE(taken, 0) = 0 AND COALESCE(cap, -1) = -1 THEN 0 ELSE (SELECT COUNT(*) FROM pin_slots s
+				WHERE s.institution = p.institution AND s.account_id = p.account_id AND s.until > $3) END
 		FROM inquiry_pins p
 		LEFT JOIN login_counters c ON c.institution = p.institution AND c.way = 'pin' AND c.subject = p.account_id
-		WHERE p.institution = $1 AND p.account_id = $2 ORDER BY user_id`, in.id, string(account))
-	pins, err := collect(rs, err, "find an inquiry PIN", func(r row) (linkage.StoredPIN, error) {
-		return scanPIN(with{r, []any{&counter.Version, &counter.Taken, &counter.Wrong, &counter.Cap}})
+		WHERE p.institution = $1 AND p.account_id = $2 ORDER BY user_id`, in.id, string(account), micros(now))
+	pins, err = collect(rs, err, "find an inquiry PIN", func(r row) (linkage.StoredPIN, error) {
+		return scanPIN(with{r, []any{&counter.Version, &counter.Taken, &counter.Wrong, &counter.Cap, &counter.Era, &counter.Flying, &flying, &held}})
 	})
-	return pins, counter, err
+	counter.FlyingUntil = fromMicros(flying)
+	return pins, counter, held, err
+}
+
+// PINBudget returns the counter of an account's tries and how many of its slots
+// were held at now, in one snapshot.
+func (in *Institution) PINBudget(ctx context.Context, account corebank.AccountID, now time.Time) (counter login.Counter, held int, err error) {
+	counter = login.New(login.Key{Way: login.ByPIN, Subject: string(account)})
+	rs, err := in.read.Query(ctx, `SELECT way, subject, version, taken, wrong, cap, stops, stopped_until, era, flying, flying_until,
+			(SELECT COUNT(*) FROM pin_slots s WHERE s.institution = c.institution AND s.account_id = c.subject AND s.until > $3)
+		FROM login_counters c WHERE institution = $1 AND way = 'pin' AND subject = $2`, in.id, string(account), micros(now))
+	_, err = collect(rs, err, "count tries of a PIN", func(r row) (_ struct{}, err error) {
+		counter, err = scanCounter(with{r, []any{&held}})
+		return struct{}{}, err
+	})
+	return counter, held, err
 }
 
 // with is a row whose last columns go elsewhere.
@@ -72,6 +93,9 @@ func scanPIN(r row) (linkage.StoredPIN, error) {
 }
 
 func (in *Institution) applyPINJudged(ctx context.Context, t tx, c linkage.PINJudged) error {
+	if c.To == "" {
+		return in.applyCounted(ctx, t, c.Counters)
+	}
 	err := t.Must(ctx, `UPDATE inquiry_pins SET state = $4, changed_at = $5
 		WHERE institution = $1 AND account_id = $2 AND user_id = $3 AND version = $6 AND state = $7`,
 		in.id, string(c.PIN.Account), string(c.PIN.User), string(c.To), micros(c.Done.At), c.PIN.Version, string(c.PIN.State))

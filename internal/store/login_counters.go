@@ -23,7 +23,8 @@ func (in *Institution) Counters(ctx context.Context, keys ...login.Key) ([]login
 		args = append(args, string(k.Way), k.Subject)
 		wanted[i] = "way = $" + strconv.Itoa(len(args)-1) + " AND subject = $" + strconv.Itoa(len(args))
 	}
-	rs, err := in.read.Query(ctx, `SELECT way, subject, version, taken, wrong, cap, stops, stopped_until
+	rs, err := in.read.Query(ctx, `SELECT way, subject, version, taken, wrong, cap, stops, stopped_until,
+			era, flying, flying_until
 		FROM login_counters WHERE institution = $1 AND (`+strings.Join(wanted, " OR ")+`)`, args...)
 	kept, err := collect(rs, err, "count tries", scanCounter)
 	if err != nil {
@@ -42,9 +43,9 @@ func (in *Institution) Counters(ctx context.Context, keys ...login.Key) ([]login
 func scanCounter(r row) (login.Counter, error) {
 	var c login.Counter
 	var way string
-	var until int64
-	err := r.Scan(&way, &c.Key.Subject, &c.Version, &c.Taken, &c.Wrong, &c.Cap, &c.Stops, &until)
-	c.Key.Way, c.StoppedUntil = login.Way(way), fromMicros(until)
+	var until, flying int64
+	err := r.Scan(&way, &c.Key.Subject, &c.Version, &c.Taken, &c.Wrong, &c.Cap, &c.Stops, &until, &c.Era, &c.Flying, &flying)
+	c.Key.Way, c.StoppedUntil, c.FlyingUntil = login.Way(way), fromMicros(until), fromMicros(flying)
 	return c, err
 }
 
@@ -52,13 +53,15 @@ func scanCounter(r row) (login.Counter, error) {
 func (in *Institution) applyCounted(ctx context.Context, t tx, counted []login.Counted) error {
 	for _, c := range counted {
 		err := t.Must(ctx, `INSERT INTO login_counters
-				(institution, way, subject, version, taken, wrong, cap, stops, stopped_until)
-			VALUES ($1, $2, $3, $4 + 1, $5, $6, $7, $8, $9)
+				(institution, way, subject, version, taken, wrong, cap, stops, stopped_until, era, flying, flying_until)
+			VALUES ($1, $2, $3, $4 + 1, $5, $6, $7, $8, $9, $10, $11, $12)
 			ON CONFLICT (institution, way, subject) DO UPDATE SET version = excluded.version, taken = excluded.taken,
-				wrong = excluded.wrong, cap = excluded.cap, stops = excluded.stops, stopped_until = excluded.stopped_until
+				wrong = excluded.wrong, cap = excluded.cap, stops = excluded.stops, stopped_until = excluded.stopped_until,
+				era = excluded.era, flying = excluded.flying, flying_until = excluded.flying_until
 			WHERE login_counters.version = $4`,
 			in.id, string(c.To.Key.Way), c.To.Key.Subject, c.From.Version,
-			c.To.Taken, c.To.Wrong, c.To.Cap, c.To.Stops, micros(c.To.StoppedUntil))
+			c.To.Taken, c.To.Wrong, c.To.Cap, c.To.Stops, micros(c.To.StoppedUntil),
+			c.To.Era, c.To.Flying, micros(c.To.FlyingUntil))
 		if err != nil {
 			return err
 		}
