@@ -46,16 +46,16 @@ func (b *tallied) Balance(ctx context.Context, a corebank.AccountID, pin coreban
 	return balance, b.note(err)
 }
 
-// nodesOf returns three servers, each with its own connections to one database.
-func nodesOf(t *testing.T, name, url, institution string) (*desk, []*linkage.Service, *tallied) {
+// nodesOn returns three servers, each with its own connections to one database.
+func nodesOn(t *testing.T, dbs []*store.DB, institution string) (*desk, []*linkage.Service, *tallied) {
 	t.Helper()
-	d := newDeskIn(t, open(t, store.Config{URL: url, Serializable: name == "serializable"}).Institution(institution), filepath.Join(t.TempDir(), "bank.db"))
+	d := newDeskIn(t, dbs[0].Institution(institution), filepath.Join(t.TempDir(), "bank.db"))
 	bank := &tallied{Connector: d.bank, least: 100}
 	d.svc.Bank = bank
 	nodes := []*linkage.Service{d.svc}
-	for range 2 {
+	for _, db := range dbs[1:] {
 		n := d.node()
-		n.Store = open(t, store.Config{URL: url, Serializable: name == "serializable"}).Institution(institution)
+		n.Store = db.Institution(institution)
 		nodes = append(nodes, n)
 	}
 	return d, nodes, bank
@@ -67,8 +67,12 @@ func TestInquiriesAndJourneysTogetherLeaveTheBranchItsTry(t *testing.T) {
 	const account, mixed = "002-1-1000402", "usr_pin.mixed"
 	for name, url := range databases(t) {
 		t.Run(name, func(t *testing.T) {
+			at, dbs := url(t), []*store.DB(nil)
+			for range 3 {
+				dbs = append(dbs, open(t, store.Config{URL: at, Serializable: name == "serializable"}))
+			}
 			for round, right := range []bool{false, true} {
-				d, nodes, bank := nodesOf(t, name, url(t), fmt.Sprint("demo-", round))
+				d, nodes, bank := nodesOn(t, dbs, fmt.Sprint("demo-", round))
 				if err := d.bank.ChangePIN(t.Context(), account, corebank.InquiryPIN{Value: secret.Of("7777")}); err != nil {
 					t.Fatal(err)
 				}
