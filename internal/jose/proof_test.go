@@ -2,7 +2,9 @@ package jose_test
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"encoding/base64"
+	"strings"
 	"testing"
 
 	josev4 "github.com/go-jose/go-jose/v4"
@@ -79,5 +81,45 @@ func TestAHostileProofIsRefused(t *testing.T) {
 				t.Error("it was taken")
 			}
 		})
+	}
+}
+
+func TestAKeyThatIsRememberedChangesNoVerdict(t *testing.T) {
+	k, other := newKeys(t), newKeys(t)
+	prover := func(key *ecdsa.PrivateKey) *jose.Signer {
+		s, err := jose.NewProver(jose.ES256, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	sign := func(s *jose.Signer) string {
+		token, err := s.Sign("dpop+jwt", map[string]any{"jti": "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	var proofs jose.Proofs
+	good, others := sign(prover(k.ec)), sign(prover(other.ec))
+	first, err := proofs.Parse(good, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		again, err := proofs.Parse(sign(prover(k.ec)), everything)
+		if err != nil || again.Thumbprint != first.Thumbprint {
+			t.Errorf("again: %v, %s", err, again.Thumbprint)
+		}
+		if p, err := proofs.Parse(others, everything); err != nil || p.Thumbprint == first.Thumbprint {
+			t.Errorf("another key: %v, %s", err, p.Thumbprint)
+		}
+		forged := good[:strings.LastIndexByte(good, '.')] + others[strings.LastIndexByte(others, '.'):]
+		if _, err := proofs.Parse(forged, everything); err == nil {
+			t.Error("another key's signature was taken")
+		}
+		if _, err := proofs.Parse(good, []jose.Algorithm{jose.PS256}); err == nil {
+			t.Error("an algorithm was taken that is not permitted")
+		}
 	}
 }

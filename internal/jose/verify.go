@@ -40,45 +40,6 @@ func (s *Set) Verify(compact string, rules Rules) (Token, error) {
 	return Token{p.header, p.payload}, nil
 }
 
-// Proof is a verified DPoP proof (RFC 9449 §4.2), as far as JOSE goes.
-type Proof struct {
-	Header     Header
-	Payload    []byte
-	Key        crypto.PublicKey
-	Thumbprint string // RFC 7638, SHA-256
-}
-
-// ParseProof checks a DPoP proof with the public key that its header carries:
-// typ dpop+jwt, a permitted algorithm, a key of that algorithm's type, no private
-// member. What the claims say is the caller's to judge. Errors: fault.Invalid.
-func ParseProof(compact string, algorithms []Algorithm) (Proof, error) {
-	p, err := parseCompact(compact)
-	if err != nil {
-		return Proof{}, err
-	}
-	if err := p.obey(Rules{Algorithms: algorithms, Types: []string{"dpop+jwt"}}); err != nil {
-		return Proof{}, err
-	}
-	if p.jwk == nil {
-		return Proof{}, fault.New(fault.Invalid, "a proof carries no key")
-	}
-	k, err := parseKey(p.jwk)
-	if err != nil {
-		return Proof{}, err
-	}
-	if !k.verifies(p.header.Algorithm) {
-		return Proof{}, fault.New(fault.Invalid, "a proof's key does not fit its algorithm")
-	}
-	if err := p.verify(k.public); err != nil {
-		return Proof{}, err
-	}
-	thumbprint, err := Thumbprint(k.public)
-	if err != nil {
-		return Proof{}, err
-	}
-	return Proof{p.header, p.payload, k.public, thumbprint}, nil
-}
-
 // parsed is a compact JWS taken apart and not yet verified.
 type parsed struct {
 	header    Header

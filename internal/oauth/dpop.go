@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"renkei.dev/internal/jose"
 	"renkei.dev/internal/secret"
 )
 
@@ -60,7 +59,7 @@ func (e *Engine) checkProof(headers []string, use proofUse) (proof, *Failure) {
 	if len(headers) != 1 || headers[0] == "" || len(headers[0]) > maxProofBytes {
 		return proof{}, badProof("exactly one DPoP proof is needed", nil)
 	}
-	parsed, err := jose.ParseProof(headers[0], proofAlgorithms)
+	parsed, err := e.proofs.Parse(headers[0], proofAlgorithms)
 	if err != nil {
 		return proof{}, badProof("the DPoP proof is not valid", err)
 	}

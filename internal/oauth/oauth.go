@@ -67,6 +67,7 @@ type Engine struct {
 	issuer  Issuer
 	clients clientCache
 	nonces  nonces
+	proofs  jose.Proofs
 	denials denials
 	pushes  pushes
 	ring    atomic.Pointer[jose.Ring]
