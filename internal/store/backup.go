@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,8 @@ import (
 type (
 	backupHead struct {
 		Renkei string    `json:"renkei"` // "backup"
-		Schema int64     `json:"schema"`
+		Schema int64     `json:"schema"` // the highest step
+		Steps  []int64   `json:"steps"`  // all steps taken, which are not always the lowest
 		MadeAt time.Time `json:"made_at"`
 	}
 	backupTable struct {
@@ -56,9 +58,12 @@ func Backup(ctx context.Context, cfg Config, to io.Writer) (int64, error) {
 		return 0, err
 	}
 	defer db.Close()
-	version, err := p.GetDBVersion(ctx)
+	steps, err := stepsTaken(ctx, p, db)
 	if err != nil {
-		return 0, unreadable(err)
+		return 0, err
+	}
+	if len(steps) == 0 {
+		return 0, fault.New(fault.NotFound, "%s: there is none yet", doing)
 	}
 	isolation := sql.LevelRepeatableRead
 	if strings.HasPrefix(cfg.URL, "sqlite:") {
@@ -76,7 +81,7 @@ func Backup(ctx context.Context, cfg Config, to io.Writer) (int64, error) {
 	defer t.Rollback()
 	zipped := gzip.NewWriter(to)
 	w := &backupWriter{to: zipped, digest: sha256.New()}
-	w.line(backupHead{Renkei: "backup", Schema: version, MadeAt: time.Now().UTC()})
+	w.line(backupHead{Renkei: "backup", Schema: steps[len(steps)-1], Steps: steps, MadeAt: time.Now().UTC()})
 	tables, err := tablesOf(ctx, t, cfg)
 	if err != nil {
 		return 0, failed(err, doing)
@@ -94,9 +99,9 @@ func Backup(ctx context.Context, cfg Config, to io.Writer) (int64, error) {
 }
 
 func tablesOf(ctx context.Context, t *sql.Tx, cfg Config) ([]string, error) {
-	list := `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_name NOT LIKE 'goose%' ORDER BY table_name`
+	list := `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_name NOT LIKE 'goose%' AND table_name <> '` + breaksTable + `' ORDER BY table_name`
 	if strings.HasPrefix(cfg.URL, "sqlite:") {
-		list = `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'goose%' ORDER BY name`
+		list = `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'goose%' AND name <> '` + breaksTable + `' ORDER BY name`
 	}
 	rs, err := t.QueryContext(ctx, list)
 	if err != nil {
@@ -214,14 +219,16 @@ func load(ctx context.Context, cfg Config, from io.Reader) (rows int64, err erro
 	if err != nil {
 		return 0, err
 	}
-	if sources := p.ListSources(); r.head.Schema > sources[len(sources)-1].Version {
-		return 0, fault.New(fault.Invalid, "%s: the backup is of a newer version of renkei (step %d of the schema)", doing, r.head.Schema)
+	for _, step := range append(r.head.Steps, r.head.Schema) {
+		if !slices.ContainsFunc(p.ListSources(), func(s *goose.Source) bool { return s.Version == step }) {
+			return 0, fault.New(fault.Invalid, "%s: the backup is of a newer version of renkei (step %d of the schema)", doing, step)
+		}
 	}
 	if err := mustBeEmpty(ctx, p, db); err != nil {
 		return 0, err
 	}
-	if _, err := p.UpTo(ctx, r.head.Schema); err != nil {
-		return 0, unreadable(err)
+	if err := upTo(ctx, p, r.head); err != nil {
+		return 0, err
 	}
 	t, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -238,6 +245,23 @@ func load(ctx context.Context, cfg Config, from io.Reader) (rows int64, err erro
 		return 0, unreadable(err)
 	}
 	return r.rows, nil
+}
+
+// upTo takes an empty database to the schema of a backup, so that later steps
+// find its rows as they were; a newer one only where the database is there already.
+func upTo(ctx context.Context, p *goose.Provider, head backupHead) error {
+	if len(head.Steps) == 0 {
+		if _, err := p.UpTo(ctx, head.Schema); err != nil {
+			return unreadable(err)
+		}
+		return nil
+	}
+	for _, step := range head.Steps {
+		if _, err := p.ApplyVersion(ctx, step, true); err != nil && !errors.Is(err, goose.ErrAlreadyApplied) {
+			return unreadable(err)
+		}
+	}
+	return nil
 }
 
 func mustBeEmpty(ctx context.Context, p *goose.Provider, db *sql.DB) error {

@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -75,7 +77,7 @@ func directURL(cfg Config) string {
 var errAddress = errors.New("it must look like postgres://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:PATH")
 
 // prepareSchema brings the schema up to date, or refuses it where cfg says so
-// and where it is newer than this program.
+// and where this program cannot work on it.
 func prepareSchema(ctx context.Context, cfg Config) error {
 	if scheme, _, _ := strings.Cut(cfg.URL, ":"); scheme != "sqlite" && scheme != "postgres" && scheme != "postgresql" {
 		return fault.Wrap(fault.Invalid, "read the address of the database", errAddress)
@@ -96,20 +98,80 @@ func prepareSchema(ctx context.Context, cfg Config) error {
 	} else if _, err := p.Up(ctx); err != nil {
 		return unreadable(err)
 	}
-	return knownSchema(ctx, p)
+	return knownSchema(ctx, p, db)
 }
 
-// knownSchema refuses a schema with steps that this program has not heard of.
-func knownSchema(ctx context.Context, p *goose.Provider) error {
-	version, err := p.GetDBVersion(ctx)
+// knownSchema refuses a schema that this program cannot work on: one with steps
+// that it has not heard of, and of which one is a break.
+func knownSchema(ctx context.Context, p *goose.Provider, db *sql.DB) error {
+	unknown, err := unknownSteps(ctx, p, db)
+	if err != nil || len(unknown) == 0 {
+		return err
+	}
+	breaks, err := breaksOf(ctx, db)
 	if err != nil {
 		return unreadable(err)
 	}
-	sources := p.ListSources()
-	if len(sources) > 0 && version > sources[len(sources)-1].Version {
-		return fault.New(fault.Invalid, "the database's schema (step %d) is newer than this program (step %d): start the newer version of renkei, or restore a backup from before the upgrade", version, sources[len(sources)-1].Version)
+	for _, step := range unknown {
+		if breaks[step] {
+			return fault.New(fault.Invalid, "the database's schema is newer than this program and has left it behind (step %d): start the newer version of renkei, or restore a backup from before the upgrade", step)
+		}
 	}
 	return nil
+}
+
+// stepsTaken lists the steps that the database has taken, lowest first.
+func stepsTaken(ctx context.Context, p *goose.Provider, db *sql.DB) ([]int64, error) {
+	if _, err := p.GetDBVersion(ctx); err != nil { // makes goose's table where there is none
+		return nil, unreadable(err)
+	}
+	rs, err := db.QueryContext(ctx, `SELECT version_id FROM `+goose.DefaultTablename+` WHERE version_id > 0 ORDER BY version_id`)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return numbersOf(rs)
+}
+
+func unknownSteps(ctx context.Context, p *goose.Provider, db *sql.DB) ([]int64, error) {
+	taken, err := stepsTaken(ctx, p, db)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(taken, func(step int64) bool {
+		return slices.ContainsFunc(p.ListSources(), func(s *goose.Source) bool { return s.Version == step })
+	}), nil
+}
+
+func breaksOf(ctx context.Context, db *sql.DB) (map[int64]bool, error) {
+	rs, err := db.QueryContext(ctx, `SELECT step FROM `+breaksTable)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := numbersOf(rs)
+	breaks := map[int64]bool{}
+	for _, step := range steps {
+		breaks[step] = true
+	}
+	return breaks, err
+}
+
+// breaksTable belongs to the schema and not to what is kept in it.
+const breaksTable = "schema_breaks"
+
+func numbersOf(rs *sql.Rows) ([]int64, error) {
+	defer rs.Close()
+	var all []int64
+	for rs.Next() {
+		var n int64
+		if err := rs.Scan(&n); err != nil {
+			return nil, unreadable(err)
+		}
+		all = append(all, n)
+	}
+	if err := rs.Err(); err != nil {
+		return nil, unreadable(err)
+	}
+	return all, nil
 }
 
 func unreadable(err error) error {
@@ -141,5 +203,12 @@ func Migrations(ctx context.Context, cfg Config, up bool) ([]Migration, error) {
 	for _, s := range status {
 		steps = append(steps, Migration{Number: s.Source.Version, Name: s.Source.Path, Applied: s.State == goose.StateApplied})
 	}
-	return steps, knownSchema(ctx, p)
+	unknown, err := unknownSteps(ctx, p, db)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range unknown {
+		steps = append(steps, Migration{Number: n, Name: fmt.Sprintf("%04d, of a newer version of renkei", n), Applied: true})
+	}
+	return steps, knownSchema(ctx, p, db)
 }

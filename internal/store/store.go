@@ -89,10 +89,11 @@ type engine interface {
 }
 
 // Open opens the database at cfg.URL, creates it where it is a file that does
-// not exist, and brings its schema up to date. A schema from a newer version of
-// this program is fault.Invalid; a file that LeaveSchema forbids to make is
-// fault.NotFound; a database that does not answer is fault.Unavailable; one that is older than its own audit log's checkpoints
-// is fault.Refused.
+// not exist, and brings its schema up to date. A schema that a newer version has
+// changed so that this one cannot work on it is fault.Invalid; a file that
+// LeaveSchema forbids to make is fault.NotFound; a database that does not answer
+// is fault.Unavailable; one that is older than its own audit log's checkpoints is
+// fault.Refused.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now

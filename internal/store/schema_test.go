@@ -1,0 +1,131 @@
+package store_test
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/store"
+)
+
+// newer takes a database to the schema of a newer program.
+func newer(t *testing.T, db *store.DB, step int64) {
+	t.Helper()
+	for _, sql := range []string{
+		`ALTER TABLE clients ADD COLUMN of_tomorrow TEXT NOT NULL DEFAULT ''`,
+		`CREATE TABLE table_of_tomorrow (id BIGINT PRIMARY KEY)`,
+	} {
+		if err := db.Tamper(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	applied := `INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, TRUE)`
+	if err := db.Tamper(t.Context(), applied, step); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestANewerSchemaThatOnlyAddsIsWorkedOn(t *testing.T) {
+	for name, url := range databases(t) {
+		t.Run(name, func(t *testing.T) {
+			cfg := store.Config{URL: url(t)}
+			// The number may be a high one or, of another block, one in between.
+			newer(t, open(t, cfg), 9001)
+			db := open(t, cfg)
+			if err := db.Institution("demo").Commit(t.Context(), denial("on the newer schema")); err != nil {
+				t.Error(err)
+			}
+			cfg.LeaveSchema, cfg.Passive = true, true
+			open(t, cfg)
+			steps, err := store.Migrations(t.Context(), cfg, false)
+			if last := steps[len(steps)-1]; err != nil || last.Number != 9001 || !last.Applied || !strings.Contains(last.Name, "newer version") {
+				t.Errorf("listed as %+v, %v", last, err)
+			}
+		})
+	}
+}
+
+func TestASchemaThatLeftThisProgramBehindIsRefusedWithASentence(t *testing.T) {
+	for name, url := range databases(t) {
+		t.Run(name, func(t *testing.T) {
+			cfg := store.Config{URL: url(t), Box: box(t), Log: slog.New(slog.DiscardHandler)}
+			db := open(t, cfg)
+			newer(t, db, 19) // below the highest step that this program knows
+			if err := db.Tamper(t.Context(), `INSERT INTO schema_breaks (step) VALUES (19)`); err != nil {
+				t.Fatal(err)
+			}
+			again, err := store.Open(t.Context(), cfg)
+			if err == nil {
+				again.Close()
+			}
+			if fault.Of(err) != fault.Invalid || err == nil || !strings.Contains(err.Error(), "start the newer version") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestABackupOfANewerSchemaIsRefused(t *testing.T) {
+	from := store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "from.db"), Box: box(t)}
+	newer(t, open(t, from), 19)
+	var backup bytes.Buffer
+	if _, err := store.Backup(t.Context(), from, &backup); err != nil {
+		t.Fatal(err)
+	}
+	into := store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "into.db"), Box: box(t)}
+	if _, err := store.Restore(t.Context(), into, &backup); err == nil || !strings.Contains(err.Error(), "newer version") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What an older program does not survive: its statements name what is gone, or
+// leave out what must be there.
+var breaking = regexp.MustCompile(`(?is)\bDROP\s+(TABLE|COLUMN|VIEW)\b|\bRENAME\b|\bSET\s+NOT\s+NULL\b|\bALTER\s+COLUMN\b|\bADD\s+CONSTRAINT\b`)
+
+var columnsAdded = regexp.MustCompile(`(?i)\bADD\s+COLUMN\b[^;]*`)
+
+func breaks(sql string) bool {
+	if breaking.MatchString(sql) {
+		return true
+	}
+	for _, column := range columnsAdded.FindAllString(sql, -1) {
+		column = strings.ToUpper(column)
+		if strings.Contains(column, "NOT NULL") && !strings.Contains(column, "DEFAULT") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestAStepThatBreaksOlderProgramsSaysSo(t *testing.T) {
+	for sql, want := range map[string]bool{
+		"ALTER TABLE a ADD COLUMN b TEXT":                     false,
+		"ALTER TABLE a ADD COLUMN b TEXT NOT NULL DEFAULT ''": false,
+		"ALTER TABLE a ADD COLUMN b TEXT NOT NULL":            true,
+		"alter table a drop column b":                         true,
+		"ALTER TABLE a RENAME TO b":                           true,
+		"DROP INDEX a_b":                                      false,
+	} {
+		if breaks(sql) != want {
+			t.Errorf("%s: taken for %v", sql, !want)
+		}
+	}
+	files, err := filepath.Glob("schema/*/*.sql")
+	if err != nil || len(files) < 8 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if breaks(string(text)) && !strings.Contains(string(text), "INSERT INTO schema_breaks") {
+			t.Errorf("%s breaks older programs and adds its number to schema_breaks nowhere", file)
+		}
+	}
+}
