@@ -20,6 +20,8 @@ type partnerCommand struct {
 	Show   partnerShow   `cmd:"" help:"Show one partner."`
 	Stop   partnerStop   `cmd:"" help:"Stop a partner: nothing can be linked or inquired until it is resumed."`
 	Resume partnerResume `cmd:"" help:"Let a stopped partner work again."`
+	Invite partnerInvite `cmd:"" help:"Issue an initial access token: the partner registers clients by itself (sandboxes only)."`
+	Sunset partnerSunset `cmd:"" help:"Set the last day on which a client works."`
 }
 
 type partnerAdd struct {
@@ -75,13 +77,19 @@ func (c partnerList) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
+	whole := make([]partnerFile, len(all))
+	for i, p := range all {
+		if whole[i], err = fileOf(ctx, desk, p); err != nil {
+			return err
+		}
+	}
 	if c.JSON {
-		return writeJSON(to, all)
+		return writeJSON(to, whole)
 	}
 	var t table
-	t.row("ID", "STATUS", "CONTRACT", "SERVICE", "CORPORATION", "REGISTRATION")
-	for _, p := range all {
-		t.row(string(p.ID), string(p.Status), contract(p), p.Service, p.Corporation, p.RegistrationNumber)
+	t.row("ID", "STATUS", "CONTRACT", "SERVICE", "CORPORATION", "REGISTRATION", "PROFILES")
+	for _, p := range whole {
+		t.row(string(p.ID), string(p.Status), contract(p.Partner), p.Service, p.Corporation, p.RegistrationNumber, p.profiles())
 	}
 	return t.flush(to.out)
 }
@@ -111,8 +119,12 @@ func (c partnerShow) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
+	file, err := fileOf(ctx, desk, p)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
-		return writeJSON(to, p)
+		return writeJSON(to, file)
 	}
 	var t table
 	for _, line := range [][2]string{
@@ -126,6 +138,12 @@ func (c partnerShow) Run(ctx context.Context, to streams) error {
 		if line[1] != "" {
 			t.row(line[0], line[1])
 		}
+	}
+	for _, client := range file.Clients {
+		t.row("client", string(client.ID)+": "+inWords(client))
+	}
+	for _, i := range file.Invitations {
+		t.row("initial token", fmt.Sprintf("%d: %d uses left, until %s", i.ID, i.UsesLeft, i.ExpiresAt.Format(time.RFC3339)))
 	}
 	return t.flush(to.out)
 }

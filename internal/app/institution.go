@@ -90,7 +90,7 @@ func IssuerOf(s config.Institution, keys *jose.Ring) oauth.Issuer {
 			AccessTokenFor: s.Lifetimes.AccessToken, RequestFor: s.Lifetimes.Request, CodeFor: s.Lifetimes.Code,
 			JourneyFor: s.Rules.TotalFor, KeysFor: s.Lifetimes.ClientKeys, KeySetFor: s.Lifetimes.KeySet,
 		},
-		Keys: keys,
+		SelfRegistration: s.SelfRegistration, Keys: keys,
 	}
 	if s.MutualTLS != nil {
 		i.MutualTLSURL = string(s.MutualTLS.Origin)

@@ -24,6 +24,7 @@ var names = map[Name]string{
 	"oauth.client_registered":    "A partner's client software was registered.",
 	"oauth.client_changed":       "A client's registration was replaced.",
 	"oauth.client_removed":       "A client's registration was removed; its tokens open nothing any more.",
+	"oauth.initial_token_issued": "Staff issued an initial access token, by which a partner registers clients by itself.",
 	"oauth.client_authenticated": "A client proved who it is in a request that changed nothing else; its assertion is spent.",
 	"oauth.request_pushed":       "A partner pushed an authorization request (RFC 9126).",
 	"oauth.request_denied":       "An authorization request ended without consent, for the reason given to the partner.",

@@ -147,6 +147,12 @@ func (c *checker) institution(path string, in *Institution) {
 	default:
 		c.needs(path+".connector.file", in.Connector.File != "")
 	}
+	if in.SelfRegistration && in.Connector.Kind != "sandbox" {
+		c.faultAt(path+".self_registration", "is for sandboxes alone: connector.kind must be sandbox")
+	}
+	if slices.Contains(in.Profiles, "fapi1_adv") && in.MutualTLS == nil {
+		c.faultAt(path+".profiles", "names fapi1_adv, whose tokens are bound to certificates: it needs mutual_tls")
+	}
 	c.rules(path+".rules", in.Rules)
 	c.lasts(path+".lifetimes.access_token", in.Lifetimes.AccessToken, time.Minute, time.Hour)
 	c.lasts(path+".lifetimes.request", in.Lifetimes.Request, 30*time.Second, 599*time.Second)

@@ -79,6 +79,8 @@ type Institution struct {
 	Limits        Limits        `key:"limits"`         // requests a minute
 	StrictTLSFor  time.Duration `key:"strict_tls_for"` // how long browsers insist on TLS (HSTS)
 	Profiles      []string      `key:"profiles"`       // on offer to partners, the default first
+
+	SelfRegistration bool `key:"self_registration"` // partners register clients by themselves, for sandboxes
 }
 
 func (i *Institution) defaults() {

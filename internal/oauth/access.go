@@ -59,6 +59,7 @@ const (
 	ConsentRestsNow          = "consent_suspended"
 	PartnerSuspended         = "partner_suspended"
 	ContractNotEffective     = "contract_not_effective"
+	ProfileSunset            = "profile_sunset"
 )
 
 func badToken(word string) *Failure { return fail(InvalidToken, word) }
@@ -66,8 +67,8 @@ func badToken(word string) *Failure { return fail(InvalidToken, word) }
 // Access judges a call of a resource: the token, what it is bound to, its
 // audience and the consent behind it, in one look-up. Errors: a Failure with
 // invalid_token, insufficient_scope, invalid_dpop_proof, use_dpop_nonce,
-// invalid_request, or access_denied with PartnerSuspended or
-// ContractNotEffective; fault.Unavailable when the store does not answer.
+// invalid_request, or access_denied with PartnerSuspended,
+// ContractNotEffective or ProfileSunset; fault.Unavailable when the store does not answer.
 func (e *Engine) Access(ctx context.Context, r AccessRequest) (Access, error) {
 	who, a, err := e.access(ctx, r)
 	return a, e.refused(ctx, "resource", who, r.Address, err)
@@ -246,6 +247,9 @@ func (e *Engine) functionsLeft(k *knownClient, p partner.Partner, t AccessToken)
 // whyNotWorking says why a client may not act, in the words of the API's problem
 // documents.
 func whyNotWorking(err error) string {
+	if _, ok := errors.AsType[profileOver](err); ok {
+		return ProfileSunset
+	}
 	if n, ok := errors.AsType[partner.NotLinkable](err); ok && n.Reason == partner.ContractNotEffective {
 		return ContractNotEffective
 	}

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"strconv"
 	"time"
 
 	"renkei.dev/internal/audit"
@@ -12,20 +13,21 @@ import (
 
 // The acts of the protocol that the audit log keeps.
 const (
-	RequestPushedName    audit.Name = "oauth.request_pushed"
-	CodeIssuedName       audit.Name = "oauth.code_issued"
-	RequestDeniedName    audit.Name = "oauth.request_denied"
-	CodeRedeemedName     audit.Name = "oauth.code_redeemed"
-	CodeReusedName       audit.Name = "oauth.code_reused"
-	TokenRefreshedName   audit.Name = "oauth.token_refreshed"
-	TokenIssuedName      audit.Name = "oauth.token_issued"
-	TokenRevokedName     audit.Name = "oauth.token_revoked"
-	GrantRevokedName     audit.Name = "oauth.grant_revoked"
-	AssertionUsedName    audit.Name = "oauth.client_authenticated"
-	ClientRegisteredName audit.Name = "oauth.client_registered"
-	ClientChangedName    audit.Name = "oauth.client_changed"
-	ClientRemovedName    audit.Name = "oauth.client_removed"
-	EndpointDeniedName   audit.Name = "oauth.refused"
+	RequestPushedName      audit.Name = "oauth.request_pushed"
+	CodeIssuedName         audit.Name = "oauth.code_issued"
+	RequestDeniedName      audit.Name = "oauth.request_denied"
+	CodeRedeemedName       audit.Name = "oauth.code_redeemed"
+	CodeReusedName         audit.Name = "oauth.code_reused"
+	TokenRefreshedName     audit.Name = "oauth.token_refreshed"
+	TokenIssuedName        audit.Name = "oauth.token_issued"
+	TokenRevokedName       audit.Name = "oauth.token_revoked"
+	GrantRevokedName       audit.Name = "oauth.grant_revoked"
+	AssertionUsedName      audit.Name = "oauth.client_authenticated"
+	ClientRegisteredName   audit.Name = "oauth.client_registered"
+	ClientChangedName      audit.Name = "oauth.client_changed"
+	ClientRemovedName      audit.Name = "oauth.client_removed"
+	InitialTokenIssuedName audit.Name = "oauth.initial_token_issued"
+	EndpointDeniedName     audit.Name = "oauth.refused"
 )
 
 // Header is what every change of the engine says of itself.
@@ -214,34 +216,78 @@ type AssertionUsed struct{ Header }
 // Act returns the act of the authentication.
 func (c AssertionUsed) Act() audit.Act { return c.act(AssertionUsedName, string(c.Client)) }
 
-// ClientRegistered makes a client known. It no longer holds when its id is taken.
+// InitialAccessTokenIssued keeps an initial access token.
+type InitialAccessTokenIssued struct {
+	Token InitialAccessToken
+	By    audit.Actor
+}
+
+// Act returns the act of the issue.
+func (c InitialAccessTokenIssued) Act() audit.Act {
+	return audit.Act{
+		Name: InitialTokenIssuedName, At: c.Token.IssuedAt, Actor: c.By, Outcome: audit.Done,
+		Object: string(c.Token.Partner), Partner: string(c.Token.Partner),
+		Detail: map[string]string{
+			"token": strconv.FormatInt(c.Token.Key.ID, 10), "uses": strconv.Itoa(c.Token.UsesLeft),
+			"expires_at": c.Token.ExpiresAt.UTC().Format(time.RFC3339),
+		},
+	}
+}
+
+// ClientRegistered makes a client known. It no longer holds when its id is taken
+// or its initial access token used up.
 type ClientRegistered struct {
-	Client Client
-	By     audit.Actor
-	At     time.Time
+	Client  Client
+	By      audit.Actor
+	At      time.Time
+	Address string
+	Initial *Key // the initial access token that it takes a use of; nil: staff registered it
+	// Management is the registration access token, with the certificate's
+	// thumbprint that it goes with; nil: none.
+	Management *Key
+	Thumbprint string
 }
 
 // Act returns the act of the registration.
 func (c ClientRegistered) Act() audit.Act {
-	return audit.Act{
-		Name: ClientRegisteredName, At: c.At, Actor: c.By, Outcome: audit.Done,
-		Object: string(c.Client.ID), Partner: string(c.Client.Partner),
+	a := clientAct(ClientRegisteredName, c.Client, c.By, c.At, c.Address)
+	if c.Initial != nil {
+		a.Detail = map[string]string{"token": strconv.FormatInt(c.Initial.ID, 10)}
 	}
+	return a
 }
 
+// Rotation replaces a client's registration access token by another.
+type Rotation struct{ From, To Key }
+
 // ClientChanged replaces a client's registration. It no longer holds when the
-// client does not stand at Version.
+// client does not stand at Version, or its registration access token is another.
 type ClientChanged struct {
-	Client  Client
-	Version int64
-	By      audit.Actor
-	At      time.Time
+	Client     Client
+	Version    int64
+	By         audit.Actor
+	At         time.Time
+	Address    string
+	Management *Rotation // nil: staff changed it, and the token stays
 }
 
 // Act returns the act of the change.
 func (c ClientChanged) Act() audit.Act {
+	return clientAct(ClientChangedName, c.Client, c.By, c.At, c.Address)
+}
+
+func clientAct(name audit.Name, c Client, by audit.Actor, at time.Time, address string) audit.Act {
 	return audit.Act{
-		Name: ClientChangedName, At: c.At, Actor: c.By, Outcome: audit.Done,
-		Object: string(c.Client.ID), Partner: string(c.Client.Partner),
+		Name: name, At: at, Actor: by, Outcome: audit.Done, Object: string(c.ID), Partner: string(c.Partner), Address: address,
 	}
 }
+
+// ClientRemoved removes a client that registered itself. It no longer holds when
+// the client is gone or its registration access token another.
+type ClientRemoved struct {
+	Header
+	Management Key
+}
+
+// Act returns the act of the removal.
+func (c ClientRemoved) Act() audit.Act { return c.act(ClientRemovedName, string(c.Client)) }

@@ -83,8 +83,8 @@ const (
 // May tells whether the client is registered for a grant type.
 func (c *Client) May(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
-// worksAt tells whether the client's sunset is still to come.
-func (c *Client) worksAt(now time.Time) bool {
+// WorksAt tells whether the client's sunset is still to come.
+func (c *Client) WorksAt(now time.Time) bool {
 	if c.SunsetOn == "" {
 		return true
 	}

@@ -181,8 +181,8 @@ func (e *Engine) working(ctx context.Context, id ClientID, now time.Time) (*know
 
 // mayAct returns the partner of a client that may act now. Errors: as working.
 func (e *Engine) mayAct(ctx context.Context, k *knownClient, now time.Time) (partner.Partner, error) {
-	if !e.offers(k.Profile) || !k.worksAt(now) {
-		return partner.Partner{}, fault.New(fault.Expired, "the profile of client %s is no longer on offer", k.ID)
+	if !e.offers(k.Profile) || !k.WorksAt(now) {
+		return partner.Partner{}, profileOver{k.ID, k.Profile, k.SunsetOn}
 	}
 	p, err := e.cfg.Partners.Partner(ctx, k.Partner)
 	if err != nil {
@@ -190,6 +190,21 @@ func (e *Engine) mayAct(ctx context.Context, k *knownClient, now time.Time) (par
 	}
 	return p, p.Linkable(now)
 }
+
+// profileOver says that a client's profile is not on offer any more: to it, after
+// its sunset, or to anybody. It unwraps to fault.Expired.
+type profileOver struct {
+	client  ClientID
+	profile Profile
+	sunset  string
+}
+
+func (p profileOver) Error() string {
+	return "client " + string(p.client) + ": profile " + string(p.profile) + " is over (sunset " + p.sunset + ")"
+}
+
+// Unwrap returns fault.Expired.
+func (profileOver) Unwrap() error { return fault.Expired }
 
 func (e *Engine) offers(p Profile) bool {
 	for _, offered := range e.issuer.Profiles {

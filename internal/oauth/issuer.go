@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"net/url"
+	"slices"
 	"time"
 
 	"renkei.dev/internal/fault"
@@ -29,6 +30,9 @@ type Issuer struct {
 	// UILocales are the languages of the pages, e.g. "ja", "en".
 	UILocales []string
 	Lifetimes Lifetimes
+	// SelfRegistration lets partners register and manage clients by themselves, with
+	// an initial access token of the bank's (RFC 7591, RFC 7592): for sandboxes.
+	SelfRegistration bool
 	// Keys sign what the issuer gives; Engine.UseKeys replaces them.
 	Keys *jose.Ring
 }
@@ -124,6 +128,8 @@ func (i Issuer) check() error {
 	}
 	l := i.lifetimes()
 	switch {
+	case slices.Contains(i.Profiles, FAPI1Adv) && i.MutualTLSURL == "":
+		return fault.New(fault.Invalid, "issuer %q: %s needs mutual TLS, to which its tokens are bound", i.URL, FAPI1Adv)
 	case i.Keys == nil:
 		return fault.New(fault.Invalid, "issuer %q: has no signing keys", i.URL)
 	case l.CodeFor > time.Minute:

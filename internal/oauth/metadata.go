@@ -21,6 +21,7 @@ type metadata struct {
 	UserInfoEndpoint      string   `json:"userinfo_endpoint"`
 	GrantsEndpoint        string   `json:"grant_management_endpoint"`
 	JWKSURI               string   `json:"jwks_uri"`
+	RegistrationEndpoint  string   `json:"registration_endpoint,omitempty"` // RFC 7591
 	RequirePAR            bool     `json:"require_pushed_authorization_requests"`
 	ScopesSupported       []string `json:"scopes_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
@@ -68,6 +69,7 @@ type aliases struct {
 	Introspection      string `json:"introspection_endpoint"`
 	UserInfo           string `json:"userinfo_endpoint"`
 	Grants             string `json:"grant_management_endpoint"`
+	Registration       string `json:"registration_endpoint,omitempty"`
 }
 
 // Metadata returns the one document that stands at both well-known addresses
@@ -107,7 +109,7 @@ func (e *Engine) Metadata() ([]byte, error) {
 		ACRValues:             i.ACRs,
 		UILocales:             i.UILocales,
 		PromptValues:          []string{"none", "login", "consent", "select_account"},
-		GrantActions:          []string{"create", "merge", "replace"},
+		GrantActions:          []string{"create", "merge", "replace", "query", "revoke"}, // Grant Management §7.1
 	}
 	for _, p := range i.Profiles {
 		for _, t := range profiles[p].responseTypes {
@@ -134,7 +136,13 @@ func (e *Engine) Metadata() ([]byte, error) {
 			m.AuthMethods = append(m.AuthMethods, string(TLSClientAuth))
 		}
 		m.Aliases = &aliases{i.AtMutualTLS(TokenEndpoint), i.AtMutualTLS(PAREndpoint), i.AtMutualTLS(RevokeEndpoint),
-			i.AtMutualTLS(IntrospectEndpoint), i.AtMutualTLS(UserInfoEndpoint), i.AtMutualTLS(GrantsEndpoint)}
+			i.AtMutualTLS(IntrospectEndpoint), i.AtMutualTLS(UserInfoEndpoint), i.AtMutualTLS(GrantsEndpoint), ""}
+	}
+	if i.SelfRegistration {
+		m.RegistrationEndpoint = i.At(RegisterEndpoint)
+		if m.Aliases != nil {
+			m.Aliases.Registration = i.AtMutualTLS(RegisterEndpoint)
+		}
 	}
 	m.RevocationAuthMethods, m.IntrospectionMethods = m.AuthMethods, m.AuthMethods
 	out, err := json.Marshal(m)

@@ -53,6 +53,9 @@ func decodeClient(metadata []byte, strict bool) (Client, error) {
 	}
 	var c Client
 	if err := d.Decode(&c); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+			return Client{}, MetadataFault{wrong.Field, "must not be a " + wrong.Value}
+		}
 		return Client{}, fault.Wrap(fault.Invalid, "read the client's metadata", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
@@ -71,7 +74,7 @@ func (i Issuer) completed(c Client) (Client, error) {
 	}
 	figures, known := profiles[c.Profile]
 	if !known || !slices.Contains(i.Profiles, c.Profile) {
-		return Client{}, fault.New(fault.Invalid, "profile %q is not on offer", c.Profile)
+		return Client{}, MetadataFault{"profile", "is not on offer: " + safeASCII(string(c.Profile))}
 	}
 	if c.ResponseTypes == nil && c.May(grantCode) {
 		c.ResponseTypes = []string{figures.defaultResponseType}
@@ -113,7 +116,7 @@ type registration struct {
 }
 
 func (r *registration) fault(field, sentence string) {
-	r.faults = append(r.faults, fault.New(fault.Invalid, "client.%s %s", field, sentence))
+	r.faults = append(r.faults, MetadataFault{field, sentence})
 }
 
 // registrationRules all run; each adds what it objects to.
@@ -325,6 +328,11 @@ func safeASCII(s string) string {
 	if len(s) > 80 {
 		s = s[:80]
 	}
+	return printable(s)
+}
+
+// printable keeps what may stand in an error_description (RFC 6749 §5.2).
+func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {
 			return '?'

@@ -16,6 +16,12 @@ import (
 type Store interface {
 	// Client returns a client's registration.
 	Client(ctx context.Context, id ClientID) (Client, error)
+	// InitialAccessToken returns an initial access token, used up or over ones too.
+	InitialAccessToken(ctx context.Context, k Key) (InitialAccessToken, error)
+	// ManagedClient returns a client by its newest registration access token.
+	ManagedClient(ctx context.Context, id ClientID, k Key) (Managed, error)
+	// ConsentsOf returns the consents of a client that have not ended.
+	ConsentsOf(ctx context.Context, id ClientID) ([]string, error)
 	// PushedRequest returns a request, spent or expired ones too.
 	PushedRequest(ctx context.Context, k Key) (PushedRequest, error)
 	// ChallengeUsed tells whether a code challenge led to a code before.

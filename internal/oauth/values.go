@@ -21,6 +21,9 @@ var (
 	codeValue         = valueKind{"rac_", "authorization code"}
 	accessTokenValue  = valueKind{"rat_", "access token"}
 	refreshTokenValue = valueKind{"rrt_", "refresh token"}
+
+	initialTokenValue      = valueKind{"rit_", "initial access token"}      // RFC 7591 §1.2
+	registrationTokenValue = valueKind{"rgt_", "registration access token"} // RFC 7592 §1.2
 )
 
 const (
@@ -32,13 +35,14 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 
 // issue makes a new value of a kind, and its key: the id in clear, so that the
 // row is found, and 256 bits of chance, of which only the digest is kept.
-func (e *Engine) issue(k valueKind) (secret.Value, Key) {
+func (e *Engine) issue(k valueKind) (secret.Value, Key) { return e.issuer.issue(k, e.cfg.NextID()) }
+
+func (i Issuer) issue(k valueKind, id int64) (secret.Value, Key) {
 	var raw [idBytes + secretBytes]byte
-	id := e.cfg.NextID()
 	binary.BigEndian.PutUint64(raw[:idBytes], uint64(id))
 	rand.Read(raw[idBytes:])
 	v := secret.Of(k.prefix + strictBase64.EncodeToString(raw[:]))
-	return v, Key{ID: id, Digest: secret.DigestOf(k.kind, e.issuer.URL, v)}
+	return v, Key{ID: id, Digest: secret.DigestOf(k.kind, i.URL, v)}
 }
 
 // keyOf returns the key of what claims to be a value of a kind; false for what

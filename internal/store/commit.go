@@ -97,6 +97,10 @@ func (in *Institution) apply(ctx context.Context, t tx, change audit.Change) err
 		return in.retireKey(ctx, t, c)
 	case oauth.KeyRemoved:
 		return in.applyKeyRemoved(ctx, t, c)
+	case oauth.ClientRemoved:
+		return in.applyClientRemoved(ctx, t, c)
+	case oauth.InitialAccessTokenIssued:
+		return in.applyInitialTokenIssued(ctx, t, c)
 	case linkage.LoginClaimed:
 		return in.applyLoginClaimed(ctx, t, c)
 	case linkage.LoginSettled:

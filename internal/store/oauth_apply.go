@@ -184,25 +184,6 @@ func (in *Institution) applyGrantRevoked(ctx context.Context, t tx, c oauth.Gran
 	return in.endConsent(ctx, t, c.Consent, linkage.EndedByPartner, c.At)
 }
 
-func (in *Institution) applyClientRegistered(ctx context.Context, t tx, c oauth.ClientRegistered) error {
-	metadata, err := asJSON(c.Client, "register a client")
-	if err != nil {
-		return err
-	}
-	return t.Must(ctx, `INSERT INTO clients (institution, id, partner_id, version, registered_by, metadata, registered_at)
-		VALUES ($1, $2, $3, 1, $4, $5, $6) ON CONFLICT (institution, id) DO NOTHING`,
-		in.id, string(c.Client.ID), string(c.Client.Partner), string(c.Client.Registered), metadata, micros(c.At))
-}
-
-func (in *Institution) applyClientChanged(ctx context.Context, t tx, c oauth.ClientChanged) error {
-	metadata, err := asJSON(c.Client, "change a client")
-	if err != nil {
-		return err
-	}
-	return t.Must(ctx, `UPDATE clients SET metadata = $4, version = version + 1 WHERE institution = $1 AND id = $2 AND version = $3 AND removed_at IS NULL`,
-		in.id, string(c.Client.ID), c.Version, metadata)
-}
-
 // How long what is over stays on record.
 const (
 	requestsKeptFor   = 24 * time.Hour

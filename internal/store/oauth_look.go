@@ -12,28 +12,6 @@ import (
 	"renkei.dev/internal/secret"
 )
 
-// Client returns a client's registration. Errors: fault.NotFound, for a removed
-// one too.
-func (in *Institution) Client(ctx context.Context, id oauth.ClientID) (oauth.Client, error) {
-	return scanClient(in.read.QueryRow(ctx,
-		`SELECT partner_id, version, registered_by, metadata FROM clients WHERE institution = $1 AND id = $2 AND removed_at IS NULL`,
-		in.id, string(id)), id)
-}
-
-func scanClient(r row, id oauth.ClientID) (oauth.Client, error) {
-	var partnerID, by, metadata string
-	var version int64
-	if err := found(r.Scan(&partnerID, &version, &by, &metadata), "find client "+string(id)); err != nil {
-		return oauth.Client{}, err
-	}
-	var c oauth.Client
-	if err := json.Unmarshal([]byte(metadata), &c); err != nil {
-		return oauth.Client{}, fault.Wrap(fault.Internal, "read client "+string(id), err)
-	}
-	c.ID, c.Partner, c.Version, c.Registered = id, partner.ID(partnerID), version, oauth.Registrar(by)
-	return c, nil
-}
-
 // PushedRequest returns a request, spent or expired ones too. Errors: fault.NotFound.
 func (in *Institution) PushedRequest(ctx context.Context, k oauth.Key) (oauth.PushedRequest, error) {
 	const doing = "find a pushed request"

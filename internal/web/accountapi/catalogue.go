@@ -54,6 +54,7 @@ var catalogue = map[string]kind{
 	// The partner, the user and the company.
 	"partner_suspended":      {403, bankActs, "The bank has stopped this service", askBankEN, "このサービスとの連携は、金融機関が一時的に止めています。"},
 	"contract_not_effective": {403, bankActs, "The contract with the bank is not in force", askBankEN, "このサービスと金融機関との契約が有効ではありません。"},
+	"profile_sunset":         {403, partnerActs, "The client's security profile has ended", "Move to a client with a newer profile; ask the bank.", "このサービスの接続方式は提供を終了しました。サービスの提供元へお問い合わせください。"},
 	"user_stopped":           {403, companyActs, "The user has been stopped at internet banking", "Ask the company's administrator to lift the stop.", "ご利用者のインターネットバンキングが停止中です。会社の管理者またはお取引店へお申し出ください。"},
 	"service_contract_ended": {403, companyActs, "The company's contract has ended", "Stop fetching; ask the company.", "会社のご契約が終了しています。" + askBankJA},
 	"permission_removed":     {403, companyActs, "The user may no longer inquire about this", "Ask the company's administrator for the permission.", "ご利用者に照会の権限がありません。会社の管理者へお申し出ください。"},

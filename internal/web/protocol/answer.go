@@ -25,7 +25,7 @@ func (e edge) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	f, status := e.outside(r, err)
 	switch status {
 	case http.StatusUnauthorized:
-		if r.Header.Get("Authorization") != "" { // RFC 6749 §5.2: in the scheme that was tried
+		if r.Header.Get("Authorization") != "" && w.Header().Get("WWW-Authenticate") == "" { // RFC 6749 §5.2: in the scheme that was tried
 			w.Header().Set("WWW-Authenticate", `Basic realm="token"`)
 		}
 	case http.StatusServiceUnavailable:

@@ -74,6 +74,12 @@ func (e edge) shared(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+string(oauth.UserInfoEndpoint), e.userInfo)
 	mux.HandleFunc("GET "+string(oauth.GrantsEndpoint)+"/{grant}", e.queryGrant)
 	mux.HandleFunc("DELETE "+string(oauth.GrantsEndpoint)+"/{grant}", e.revokeGrant)
+	if e.Engine.Issuer().SelfRegistration {
+		mux.HandleFunc("POST "+string(oauth.RegisterEndpoint), e.register)
+		mux.HandleFunc("GET "+string(oauth.RegisterEndpoint)+"/{client}", e.readRegistration)
+		mux.HandleFunc("PUT "+string(oauth.RegisterEndpoint)+"/{client}", e.changeRegistration)
+		mux.HandleFunc("DELETE "+string(oauth.RegisterEndpoint)+"/{client}", e.removeRegistration)
+	}
 }
 
 func (e edge) address(r *http.Request) string {

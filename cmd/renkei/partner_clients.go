@@ -1,0 +1,168 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"renkei.dev/internal/app"
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
+	"renkei.dev/internal/oauth"
+	"renkei.dev/internal/partner"
+)
+
+// partnerFile is a partner with everything that it may call with.
+type partnerFile struct {
+	partner.Partner
+	Clients     []clientLine
+	Invitations []invitationLine
+}
+
+type clientLine struct {
+	oauth.Client
+	RegisteredBy oauth.Registrar `json:"registered_by"`
+	// Over tells that the sunset is behind us.
+	Over bool `json:"over"`
+}
+
+// invitationLine is an initial access token that can still be used.
+type invitationLine struct {
+	ID        int64     `json:"id"`
+	UsesLeft  int       `json:"uses_left"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func fileOf(ctx context.Context, desk *app.Desk, p partner.Partner) (partnerFile, error) {
+	f := partnerFile{Partner: p, Clients: []clientLine{}, Invitations: []invitationLine{}}
+	clients, err := desk.Store.Clients(ctx, p.ID)
+	if err != nil {
+		return f, err
+	}
+	now := time.Now()
+	for _, c := range clients {
+		f.Clients = append(f.Clients, clientLine{c, c.Registered, !c.WorksAt(now)})
+	}
+	tokens, err := desk.Store.InitialAccessTokens(ctx, p.ID)
+	for _, i := range tokens {
+		if i.UsesLeft > 0 && now.Before(i.ExpiresAt) {
+			f.Invitations = append(f.Invitations, invitationLine{i.Key.ID, i.UsesLeft, i.ExpiresAt})
+		}
+	}
+	return f, err
+}
+
+// profiles are those of all its clients, each with its last day.
+func (f partnerFile) profiles() string {
+	var all []string
+	for _, c := range f.Clients {
+		if line := string(c.Profile) + sunset(c); !slices.Contains(all, line) {
+			all = append(all, line)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func sunset(c clientLine) string {
+	switch {
+	case c.SunsetOn == "":
+		return ""
+	case c.Over:
+		return " ended " + c.SunsetOn
+	}
+	return " until " + c.SunsetOn
+}
+
+func inWords(c clientLine) string {
+	binding := "certificate-bound"
+	if c.DPoPBound {
+		binding = "DPoP-bound"
+	}
+	return fmt.Sprintf("%s%s, %s, %s, registered by %s", c.Profile, sunset(c), c.AuthMethod, binding, c.RegisteredBy)
+}
+
+type partnerInvite struct {
+	target
+	ID   string        `arg:"" help:"The partner's id."`
+	Uses int           `default:"1" help:"How many clients may be registered by it."`
+	For  time.Duration `default:"168h" help:"How long it is good; a year at most."`
+}
+
+// Help says what comes next.
+func (partnerInvite) Help() string {
+	return `The token is shown once and kept nowhere. With it the partner's engineers register clients (RFC 7591) at the
+registration_endpoint of the issuer's metadata, and manage each by the token that comes back (RFC 7592).
+The institution must have self_registration: true.
+
+Examples:
+  renkei partner invite --config /etc/renkei/renkei.yaml mihon-kaikei
+  renkei partner invite --data ~/.config/renkei-demo --uses 5 --for 24h mihon-kaikei`
+}
+
+// Run issues the token.
+func (c partnerInvite) Run(ctx context.Context, to streams) error {
+	desk, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer desk.Close()
+	p, err := named(ctx, desk, c.ID)
+	if err != nil {
+		return err
+	}
+	value, until, err := desk.Invite(ctx, p.ID, c.Uses, c.For, operator(), time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(to.err, "An initial access token for %s (%s), good for %d registration(s) until %s at %s:\n",
+		p.ID, p.Service, c.Uses, until.Format(time.RFC3339), desk.Issuer.At(oauth.RegisterEndpoint))
+	fmt.Fprintln(to.out, value.Reveal())
+	return nil
+}
+
+type partnerSunset struct {
+	target
+	Client string `arg:"" help:"The client's id."`
+	Day    string `arg:"" optional:"" help:"Its last day in Japan, such as 2027-03-31; without one, no end is set."`
+}
+
+// Help says what a sunset is.
+func (partnerSunset) Help() string {
+	return `A client has one profile for its whole life; a partner moves to another profile with a second client. After the
+last day of the old one it is refused everywhere, with the word profile_sunset; consents stay and rest.
+
+Example:
+  renkei partner sunset --config /etc/renkei/renkei.yaml cl_mihon-kaikei 2027-03-31`
+}
+
+// Run sets the day.
+func (c partnerSunset) Run(ctx context.Context, to streams) error {
+	if _, err := time.Parse(time.DateOnly, c.Day); c.Day != "" && err != nil {
+		return fault.New(fault.Invalid, "%q is not a day such as 2027-03-31", c.Day)
+	}
+	desk, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer desk.Close()
+	client, err := desk.Store.Client(ctx, oauth.ClientID(c.Client))
+	if err != nil {
+		if fault.Of(err) == fault.NotFound {
+			return fault.New(fault.NotFound, "there is no client %q; `renkei partner show` names those of a partner", c.Client)
+		}
+		return err
+	}
+	client.SunsetOn = c.Day
+	err = desk.Store.Commit(ctx, oauth.ClientChanged{Client: client, Version: client.Version, By: operator(), At: time.Now()})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(to.out, "Client %s (%s) works until %s.\n", client.ID, client.Profile, cmp.Or(c.Day, "its partner's contract ends"))
+	if c.Day != "" && c.Day < string(corebank.DateOf(time.Now())) {
+		fmt.Fprintln(to.err, "That day is over: the client is refused from now on.")
+	}
+	return nil
+}
