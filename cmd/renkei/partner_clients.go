@@ -113,12 +113,12 @@ func (c partnerInvite) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
-	value, until, err := desk.Invite(ctx, p.ID, c.Uses, c.For, operator(), time.Now())
+	value, err := desk.Invite(ctx, p.ID, c.Uses, c.For, operator())
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(to.err, "An initial access token for %s (%s), good for %d registration(s) until %s at %s:\n",
-		p.ID, p.Service, c.Uses, until.Format(time.RFC3339), desk.Issuer.At(oauth.RegisterEndpoint))
+		p.ID, p.Service, c.Uses, time.Now().Add(c.For).Format(time.RFC3339), desk.Issuer.At(oauth.RegisterEndpoint))
 	fmt.Fprintln(to.out, value.Reveal())
 	return nil
 }

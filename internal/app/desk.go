@@ -4,14 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"time"
 
-	"renkei.dev/internal/audit"
 	"renkei.dev/internal/config"
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/jose"
 	"renkei.dev/internal/oauth"
-	"renkei.dev/internal/partner"
 	"renkei.dev/internal/secret"
 	"renkei.dev/internal/store"
 )
@@ -50,20 +47,6 @@ func OpenDesk(ctx context.Context, f config.File, m config.Material, name string
 	}
 	d.Issuer = IssuerOf(d.Settings, ring)
 	return d, nil
-}
-
-// Invite makes an initial access token for a partner durable and returns it, for
-// this once, with its end. Errors: as oauth.Issuer.IssueInitialAccessToken.
-func (d *Desk) Invite(ctx context.Context, p partner.ID, uses int, goodFor time.Duration, by audit.Actor, now time.Time) (secret.Value, time.Time, error) {
-	ids, err := store.NewIDs(0, time.Now) // servers make none of this kind
-	if err != nil {
-		return secret.Value{}, time.Time{}, err
-	}
-	value, change, err := d.Issuer.IssueInitialAccessToken(p, uses, goodFor, by, now, ids.Next)
-	if err != nil {
-		return secret.Value{}, time.Time{}, err
-	}
-	return value, now.Add(goodFor), d.Store.Commit(ctx, change)
 }
 
 // Close closes the database.

@@ -68,7 +68,9 @@ type demo struct {
 	bank     *sandbox.Bank
 	app      *app.App
 	extra    []web.Listener // partners and start page
-	closers  []func() error
+
+	initialToken string // by which whoever tries the demo registers clients
+	closers      []func() error
 }
 
 func open(ctx context.Context, cfg Config) (*demo, error) {
@@ -144,6 +146,9 @@ func (d *demo) open(ctx context.Context) error {
 		}
 	}
 	if err := d.openPartners(ctx, listeners); err != nil {
+		return err
+	}
+	if err := d.openRegistration(ctx); err != nil {
 		return err
 	}
 	return d.openStart(listeners)

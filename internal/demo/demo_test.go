@@ -25,7 +25,7 @@ type running struct {
 	start    string // address of the start page
 	manifest struct {
 		CA           string
-		Institutions []struct{ Name, Issuer, API string }
+		Institutions []struct{ Name, Issuer, API, InitialAccessToken string }
 		Partners     []struct{ Name, URL string }
 		Users        []struct {
 			Name, Company, What, LoginID, Password, Answer string

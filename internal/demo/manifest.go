@@ -19,6 +19,8 @@ type manifestInstitution struct {
 	Name   string `json:"name"`
 	Issuer string `json:"issuer"`
 	API    string `json:"api"`
+	// InitialAccessToken registers clients at the registration endpoint (RFC 7591).
+	InitialAccessToken string `json:"initialAccessToken"`
 }
 
 type manifestPartner struct {
@@ -54,6 +56,7 @@ func (d *demo) manifest() []byte {
 		CA: caFile,
 		Institutions: []manifestInstitution{{
 			Name: d.world.Name, Issuer: d.places.origin("localhost", loginAt), API: d.places.origin("localhost", apiAt),
+			InitialAccessToken: d.initialToken,
 		}},
 	}
 	for _, s := range suppliers {

@@ -13,6 +13,7 @@ import (
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/corebank/sandbox"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/web"
 	"renkei.dev/internal/web/look"
 )
@@ -28,6 +29,7 @@ type startView struct {
 	Users        []startUser
 	Passphrase   string
 	Manifest     string
+	Registration []look.Fact // where and by what whoever tries the demo registers a client
 }
 
 type startUser struct {
@@ -74,6 +76,10 @@ func (d *demo) startView(looks *look.Look, r *http.Request) startView {
 	v := startView{
 		Page: looks.Page(r, "DEMO", "start.heading"), TrustCommand: command() + " demo trust --data " + string(d.folder),
 		Passphrase: passphrase, Manifest: d.folder.path(manifestFile),
+	}
+	v.Registration = []look.Fact{
+		{Name: v.T("start.registration_endpoint"), Value: d.places.origin("localhost", loginAt) + string(oauth.RegisterEndpoint)},
+		{Name: v.T("start.initial_token"), Value: d.initialToken, Lines: []string{v.T("start.initial_token_file", "file", d.folder.path(initialTokenFile()))}},
 	}
 	v.Alone, v.Wide = true, true
 	for _, s := range suppliers {

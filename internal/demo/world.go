@@ -77,6 +77,7 @@ func (d *demo) settings() config.File {
 		in.Certificate.Origins = append(in.Certificate.Origins, config.Origin(p.origin(fmt.Sprintf("cert%d.localhost", n+1), certificateAt)))
 	}
 	in.Certificate.Listen = config.Address(p.address(certificateAt))
+	in.SelfRegistration = true
 	in.StrictTLSFor = 0 // localhost belongs to other projects too
 	in.Limits = config.Limits{LoginsPerAddress: 1_000_000, RequestsPerPartner: 1_000_000}
 	// All that is new on a first visit, with a few wrong passwords, does not ask

@@ -217,7 +217,7 @@ func thumbprintOf(c *x509.Certificate) string {
 // Registration returns what is registered of a client now, which a partner may
 // read of its own. Errors: fault.NotFound.
 func (e *Engine) Registration(ctx context.Context, id ClientID) (Client, error) {
-	k, err := e.clients.get(ctx, id, e.now())
+	k, err := e.clients.get(ctx, id)
 	if err != nil {
 		return Client{}, err
 	}

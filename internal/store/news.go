@@ -26,7 +26,7 @@ func announced(c audit.Change) (Kind, bool) {
 	switch c.(type) {
 	case partner.Registered, partner.StatusChanged:
 		return Partners, true
-	case oauth.ClientRegistered, oauth.ClientChanged:
+	case oauth.ClientRegistered, oauth.ClientChanged, oauth.ClientRemoved:
 		return Clients, true
 	}
 	return "", false
