@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"renkei.dev/internal/config"
 	"renkei.dev/internal/fault"
