@@ -46,6 +46,7 @@ type App struct {
 	db        *store.DB
 	banks     []io.Closer
 	listeners []web.Listener
+	proxies   *web.Proxies  // nil: none
 	stopping  chan struct{} // closed when a stop began
 }
 
@@ -74,7 +75,7 @@ func Open(ctx context.Context, cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, db: db, stopping: make(chan struct{})}
+	a := &App{cfg: cfg, db: db, proxies: proxiesOf(cfg), stopping: make(chan struct{})}
 	if err := a.build(ctx, box, ids); err != nil {
 		a.Close()
 		return nil, err

@@ -42,7 +42,7 @@ func (a *App) listen(ctx context.Context) error {
 			return err
 		}
 		a.listeners = append(a.listeners, web.Listener{
-			Name: here[0].kind, Net: n, TLS: byName(here), Handler: byHost(here), OneRequest: here[0].oneRequest,
+			Name: here[0].kind, Net: n, TLS: byName(here, a.proxiesAt(here)), Handler: a.proxiesAt(here).Wrap(byHost(here)), OneRequest: here[0].oneRequest,
 		})
 	}
 	if a.cfg.Settings.Admin != "" {
@@ -56,18 +56,45 @@ func (a *App) listen(ctx context.Context) error {
 }
 
 // byName chooses the TLS settings by the name that a client asks for; the first
-// host's are for clients that ask for none.
-func byName(hosts []host) *tls.Config {
+// host's are for clients that ask for none. Proxies are asked who they are.
+func byName(hosts []host, proxies *web.Proxies) *tls.Config {
 	first := hosts[0].tls.Clone()
 	first.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		chosen := hosts[0].tls
 		for _, h := range hosts {
 			if strings.EqualFold(h.origin.Name(), hello.ServerName) {
-				return h.tls, nil
+				chosen = h.tls
 			}
 		}
-		return nil, nil
+		if proxies.At(hello.Conn.RemoteAddr()) {
+			return proxies.AskIn(chosen), nil
+		}
+		return chosen, nil
 	}
 	return first
+}
+
+// proxiesAt returns whom the hosts of one listener believe about their clients:
+// the certificate hosts nobody, since a browser's choice of a certificate belongs
+// to a TLS connection of our own (journey.md rule 1).
+func (a *App) proxiesAt(hosts []host) *web.Proxies {
+	if hosts[0].oneRequest {
+		return nil
+	}
+	return a.proxies
+}
+
+// proxiesOf returns the proxies that the settings name; nil for none.
+func proxiesOf(cfg Config) *web.Proxies {
+	s := cfg.Settings.Proxies
+	if s == nil {
+		return nil
+	}
+	p := &web.Proxies{Authorities: cfg.Material.ProxyAuthorities, Names: s.Names, Now: cfg.Now, Log: cfg.Log}
+	for _, n := range s.Addresses {
+		p.Addresses = append(p.Addresses, n.Prefix())
+	}
+	return p
 }
 
 // byHost hands a request to the host that its Host header names exactly, port

@@ -58,6 +58,9 @@ func (c *checker) file(f *File) {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, f.LogLevel) {
 		c.faultAt("log_level", "must be debug, info, warn or error")
 	}
+	if f.Proxies != nil {
+		c.proxies("proxies", f.Proxies)
+	}
 	if f.Admin != "" {
 		c.listens[f.Admin] = "admin"
 	}
@@ -67,6 +70,26 @@ func (c *checker) file(f *File) {
 	for i := range f.Institutions {
 		c.institution(fmt.Sprintf("institutions[%d]", i), &f.Institutions[i])
 	}
+}
+
+func (c *checker) proxies(path string, p *Proxies) {
+	if len(p.Addresses) == 0 {
+		c.faultAt(path+".addresses", "is missing: at least one address is needed")
+	}
+	for i, n := range p.Addresses {
+		if n != "" && n.Prefix().Bits() == 0 {
+			c.faultAt(fmt.Sprintf("%s.addresses[%d]", path, i), "holds every address there is; name the proxies' own")
+		}
+	}
+	if len(p.Names) == 0 {
+		c.faultAt(path+".names", "is missing: without names every certificate of the authority would be a proxy's")
+	}
+	for i, n := range p.Names {
+		if n == "" || strings.ContainsAny(n, " /:*") {
+			c.faultAt(fmt.Sprintf("%s.names[%d]", path, i), "must be a DNS name such as proxy1.example.jp")
+		}
+	}
+	c.needs(path+".authority", p.Authority != "")
 }
 
 func (c *checker) database(d Database) {

@@ -264,6 +264,18 @@ func TestFilesThatCannotServeAreRefused(t *testing.T) {
 			}
 			put(t, dir, "tls/customer-ca.crt", pki.EncodeCertificates(demo.Certificate))
 		}, "holds the authority of a demo"},
+		{"proxies without a name", func(t *testing.T, dir string) {
+			change(t, dir, "node: 0", "proxies: {addresses: [10.1.2.0/24], authority: tls/customer-ca.crt}\nnode: 0")
+		}, "proxies.names is missing"},
+		{"proxies everywhere", func(t *testing.T, dir string) {
+			change(t, dir, "node: 0", "proxies: {addresses: [0.0.0.0/0], authority: tls/customer-ca.crt, names: [p.example]}\nnode: 0")
+		}, "proxies.addresses[0] holds every address"},
+		{"proxies at an address with bits too many", func(t *testing.T, dir string) {
+			change(t, dir, "node: 0", "proxies: {addresses: [10.1.2.3/24], authority: tls/customer-ca.crt, names: [p.example]}\nnode: 0")
+		}, "proxies.addresses[0] must be an address or a range"},
+		{"proxies of an authority that cannot be read", func(t *testing.T, dir string) {
+			change(t, dir, "node: 0", "proxies: {addresses: [10.1.2.3], authority: tls/none.crt, names: [p.example]}\nnode: 0")
+		}, "proxies.authority cannot be used"},
 		{"a brand that is not right", func(t *testing.T, dir string) { put(t, dir, "brand/brand.json", []byte(`{"colour": "red"}`)) }, "institutions[0].brand cannot be used"},
 		{"an alias", func(t *testing.T, dir string) {
 			change(t, dir, "log_level: info", "log_level: &level info")

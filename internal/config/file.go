@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ type File struct {
 	Admin        Address       `key:"admin"`       // /livez and /readyz, plain HTTP; empty: none
 	StopWithin   time.Duration `key:"stop_within"` // how long running requests may finish
 	LogLevel     string        `key:"log_level"`   // debug, info, warn or error
+	Proxies      *Proxies      `key:"proxies"`     // machines before ours that end TLS; none: ours is the first
 	Institutions []Institution `key:"institutions"`
 }
 
@@ -56,6 +58,14 @@ type Database struct {
 type SealingKey struct {
 	Number uint32 `key:"number"`
 	File   Path   `key:"file"` // 32 bytes, base64
+}
+
+// Proxies are believed about who called (RFC 9440, RFC 7239), over mutual TLS of
+// their own from an address of their own.
+type Proxies struct {
+	Addresses []Network `key:"addresses"`
+	Authority Path      `key:"authority"` // PEM: who issued the certificates by which they prove themselves
+	Names     []string  `key:"names"`     // DNS names, one of which such a certificate bears
 }
 
 // Institution is one bank or credit union, told apart by its origins.
@@ -251,6 +261,30 @@ func (a *Address) parse(text string) error {
 	}
 	*a = Address(text)
 	return nil
+}
+
+// Network is an address or a range of them, such as 10.0.0.0/24.
+type Network string
+
+func (n *Network) parse(text string) error {
+	prefix, err := netip.ParsePrefix(text)
+	if a, single := netip.ParseAddr(text); err != nil && single == nil {
+		prefix, err = netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	if err != nil || prefix.Masked() != prefix || prefix.Addr().Is4In6() || prefix.Addr().Zone() != "" {
+		return errors.New("must be an address or a range such as 10.1.2.3 or 10.1.2.0/24, without bits beyond it")
+	}
+	*n = Network(prefix.String())
+	return nil
+}
+
+// Prefix returns the range.
+func (n Network) Prefix() netip.Prefix {
+	p, err := netip.ParsePrefix(string(n))
+	if err != nil {
+		return netip.Prefix{} // parse let none such through; it holds no address
+	}
+	return p
 }
 
 // Origin is an https origin, without a final slash.

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -24,10 +25,12 @@ import (
 
 // Material is what stands in the files that the configuration names.
 type Material struct {
-	DatabaseURL  string // with its password
-	DirectURL    string
-	SealingKeys  map[uint32][]byte
-	Institutions []InstitutionMaterial // in the order of File.Institutions
+	DatabaseURL string // with its password
+	DirectURL   string
+	SealingKeys map[uint32][]byte
+	// ProxyAuthorities issued the certificates of the proxies; nil: there are none.
+	ProxyAuthorities []*x509.Certificate
+	Institutions     []InstitutionMaterial // in the order of File.Institutions
 }
 
 // InstitutionMaterial is one institution's.
@@ -48,6 +51,9 @@ func (c *checker) material(f *File) Material {
 	}
 	for i, k := range f.SealingKeys {
 		m.SealingKeys[k.Number] = c.key(fmt.Sprintf("sealing_keys[%d].file", i), k.File)
+	}
+	if f.Proxies != nil {
+		m.ProxyAuthorities = c.authorities("proxies.authority", f.Proxies.Authority)
 	}
 	for i := range f.Institutions {
 		m.Institutions = append(m.Institutions, c.institutionMaterial(fmt.Sprintf("institutions[%d]", i), &f.Institutions[i]))
@@ -152,25 +158,7 @@ func (c *checker) namesCovered(path string, in *Institution, pairs []tls.Certifi
 
 // authority reads the certificates of an authority and its list of revoked ones.
 func (c *checker) authority(path string, a Authority) pki.Trust {
-	var trust pki.Trust
-	if a.Certificates != "" {
-		all, err := pki.LoadCertificates(string(a.Certificates))
-		if err != nil {
-			c.faultAt(path+".certificates", "cannot be used: %s", reason(err))
-		}
-		for _, one := range all {
-			switch {
-			case pki.IsDemo(one):
-				c.faultAt(path+".certificates", "holds the authority of a demo, whose key lies on somebody's laptop")
-			case !one.IsCA:
-				c.faultAt(path+".certificates", "holds a certificate that is no authority's: %s", pki.Subject(one))
-			case c.now.After(one.NotAfter):
-				c.faultAt(path+".certificates", "holds one that expired on %s: %s", one.NotAfter.Format(time.DateOnly), pki.Subject(one))
-			default:
-				trust.Authorities = append(trust.Authorities, one)
-			}
-		}
-	}
+	trust := pki.Trust{Authorities: c.authorities(path+".certificates", a.Certificates)}
 	if a.Revoked != "" {
 		list, err := pki.OpenListFile(string(a.Revoked), a.RevokedMaxAge)
 		if err != nil {
@@ -185,6 +173,31 @@ func (c *checker) authority(path string, a Authority) pki.Trust {
 		}
 	}
 	return trust
+}
+
+// authorities reads the certificates of authorities.
+func (c *checker) authorities(path string, file Path) []*x509.Certificate {
+	if file == "" {
+		return nil // said already
+	}
+	all, err := pki.LoadCertificates(string(file))
+	if err != nil {
+		c.faultAt(path, "cannot be used: %s", reason(err))
+	}
+	var out []*x509.Certificate
+	for _, one := range all {
+		switch {
+		case pki.IsDemo(one):
+			c.faultAt(path, "holds the authority of a demo, whose key lies on somebody's laptop")
+		case !one.IsCA:
+			c.faultAt(path, "holds a certificate that is no authority's: %s", pki.Subject(one))
+		case c.now.After(one.NotAfter):
+			c.faultAt(path, "holds one that expired on %s: %s", one.NotAfter.Format(time.DateOnly), pki.Subject(one))
+		default:
+			out = append(out, one)
+		}
+	}
+	return out
 }
 
 // signingKeys reads the signing keys of an issuer that lie in files. Whether they
