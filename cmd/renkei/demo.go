@@ -28,7 +28,8 @@ const demoExamples = `Examples:
   renkei demo                                  everything with its defaults; Ctrl-C ends it
   renkei demo trust                            no more warnings of browsers, once and for all
   renkei demo --data /tmp/bank --listen :9540  a second one beside it
-  renkei demo --reset                          begin anew`
+  renkei demo --reset                          begin anew
+  renkei demo --data /tmp/pg --database postgres://renkei@localhost/renkei`
 
 // demoData is where a demo keeps everything.
 type demoData struct {
@@ -49,8 +50,8 @@ func (d demoData) folder() (string, error) {
 type demoRun struct {
 	demoData
 	Listen   string        `help:"Loopback address and first of seven ports; kept with the data." placeholder:"127.0.0.1:9440"`
-	Reset    bool          `help:"Begin anew: forget everything but the certificates that browsers may hold."`
-	Database string        `help:"A PostgreSQL database instead of SQLite in the data directory." placeholder:"postgres://…"`
+	Reset    bool          `help:"Begin anew: forget everything but the certificates that browsers may hold; a PostgreSQL database is emptied of what is this demo's."`
+	Database string        `help:"An empty PostgreSQL database for the bank, instead of SQLite in the data directory; kept with the data. Partners and core bank, who are others, keep their own files." placeholder:"postgres://…"`
 	IdleFor  time.Duration `help:"How long a page of the journey is good, to see the time run out (default: 15m)." placeholder:"15m"`
 	Verbose  bool          `short:"v" help:"Write every request to the log."`
 }

@@ -36,7 +36,9 @@ func OpenDesk(ctx context.Context, f config.File, m config.Material, name string
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, StoreConfig(f, m, box, slog.New(slog.DiscardHandler)))
+	cfg := StoreConfig(f, m, box, slog.New(slog.DiscardHandler))
+	cfg.Node = store.CommandNode
+	db, err := store.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

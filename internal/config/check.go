@@ -53,7 +53,7 @@ func (c *checker) file(f *File) {
 		}
 		c.needs(path+".file", k.File != "")
 	}
-	c.within("node", f.Node, 0, 1023)
+	c.within("node", f.Node, 0, 1022) // the last one is of commands beside servers
 	c.lasts("stop_within", f.StopWithin, time.Second, 5*time.Minute)
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, f.LogLevel) {
 		c.faultAt("log_level", "must be debug, info, warn or error")

@@ -195,7 +195,7 @@ func TestEveryFaultIsToldAtOnceWithItsPathAndLine(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	for _, want := range []string{
-		": node must be from 0 to 1023", ": noed is not a setting; known here are database,",
+		": node must be from 0 to 1022", ": noed is not a setting; known here are database,",
 		": institutions[0].login.origin must be an https origin", ": institutions[0].api.listen is where login listens",
 		": institutions[0].rules.idle_for must be a duration", ": institutions[0].rules.consent_for must be from 1d to 365d",
 		": admin must be an address", ": institutions[0].connector.kind must be a text",

@@ -24,6 +24,8 @@ import (
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/corebank/sandbox"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/secret"
+	"renkei.dev/internal/store"
 	"renkei.dev/internal/web"
 )
 
@@ -87,7 +89,7 @@ func open(ctx context.Context, cfg Config) (*demo, error) {
 
 func (d *demo) open(ctx context.Context) error {
 	if d.cfg.Reset {
-		if err := d.folder.reset(); err != nil {
+		if err := d.reset(ctx); err != nil {
 			return err
 		}
 	}
@@ -158,11 +160,42 @@ func (d *demo) open(ctx context.Context) error {
 func (d *demo) explained(err error) error {
 	switch {
 	case d.database != "":
-		return fault.New(fault.Of(err), "the demo cannot use the database given with --database (%s); new data want an empty one, which a reset does not make", err)
+		return fault.New(fault.Of(err), "the demo cannot use the database given with --database (%s); new data want an empty one", err)
 	case fault.Of(err) == fault.Invalid, fault.Of(err) == fault.Internal:
 		return fault.New(fault.Of(err), "the demo cannot use its data in %s (%s); start anew with --reset", d.folder, err)
 	}
 	return err
+}
+
+// reset forgets everything but certificates and looks. A database of PostgreSQL is
+// emptied where it is this demo's: its sealing key shows that.
+func (d *demo) reset(ctx context.Context) error {
+	known, err := d.folder.note()
+	if err == nil && known.Database != "" {
+		err = d.clear(ctx, known)
+	} else if fault.Of(err) != fault.Unavailable {
+		err = nil // nothing is there, or nothing that can be read
+	}
+	if err != nil {
+		return err
+	}
+	return d.folder.reset()
+}
+
+func (d *demo) clear(ctx context.Context, known note) error {
+	key, err := d.folder.randomKey("sealing.key")
+	if err != nil {
+		return err
+	}
+	box, err := secret.NewBox(map[uint32][]byte{1: key})
+	if err != nil {
+		return err
+	}
+	err = store.Clear(ctx, store.Config{URL: known.Database, Box: box, Log: d.cfg.Log})
+	if err != nil && known.Seeded {
+		return fault.New(fault.Of(err), "the demo's database cannot be emptied (%s); make it reachable, or leave it as it is and begin in another directory with --data", err)
+	}
+	return nil
 }
 
 func (d *demo) serve(ctx context.Context) error {
@@ -247,7 +280,7 @@ func choosePlaces(listen string, known note, fresh bool) (places, error) {
 // chooseDatabase returns the database to use: the one that the data began in.
 func chooseDatabase(wanted string, known note, fresh bool) (string, error) {
 	switch {
-	case fresh:
+	case fresh, !known.Seeded && wanted != "": // a first start that failed binds nothing
 		return wanted, nil
 	case wanted != "" && wanted != known.Database:
 		return "", fault.New(fault.Refused, "these data are in another database; begin anew with --reset, or name another directory with --data")

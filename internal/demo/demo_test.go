@@ -22,6 +22,7 @@ import (
 type running struct {
 	folder   string
 	listen   string
+	database string // empty: SQLite
 	start    string // address of the start page
 	manifest struct {
 		CA           string
@@ -59,7 +60,13 @@ func (h *heard) String() string {
 // startDemo runs a demo on ports that are free, until the test ends.
 func startDemo(t *testing.T) *running {
 	t.Helper()
-	d := &running{folder: filepath.Join(t.TempDir(), "data"), log: &heard{}}
+	return startDemoOn(t, "")
+}
+
+// startDemoOn is startDemo on a PostgreSQL database.
+func startDemoOn(t *testing.T, database string) *running {
+	t.Helper()
+	d := &running{database: database, folder: filepath.Join(t.TempDir(), "data"), log: &heard{}}
 	for range 50 {
 		d.listen = "127.0.0.1:" + strconv.Itoa(20000+10*rand.IntN(3000))
 		err := d.run(t)
@@ -81,7 +88,7 @@ func (d *running) run(t *testing.T) error {
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
 		ended <- demo.Run(ctx, demo.Config{
-			Folder: d.folder, Listen: d.listen, Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Folder: d.folder, Listen: d.listen, Database: d.database, Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			Ready: func(page string) { ready <- page },
 			Now:   func() time.Time { return time.Now().Add(time.Duration(d.late.Load())) },
 		})

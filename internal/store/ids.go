@@ -26,7 +26,11 @@ const (
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 
-// NewIDs returns the ids of one node, 0 to 1023; another number is fault.Invalid.
+// CommandNode is the number of commands that work beside servers: none of those
+// has it, so that both may write at the same time.
+const CommandNode = 1<<nodeBits - 1
+
+// NewIDs returns the ids of one node, 0 to 1023, of which the last is CommandNode; another number is fault.Invalid.
 func NewIDs(node int, now func() time.Time) (*IDs, error) {
 	if node < 0 || node >= 1<<nodeBits {
 		return nil, fault.New(fault.Invalid, "a node has a number from 0 to %d, not %d", 1<<nodeBits-1, node)

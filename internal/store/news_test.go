@@ -1,11 +1,13 @@
 package store_test
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"net"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -130,6 +132,21 @@ func TestANodeWhoseConnectionIsCutHearsAgainAndMissesNothing(t *testing.T) {
 	still = all[1].Institution("demo").Fresh(store.Partners)
 	stops(t, all[0], partner.Stopped, partner.Active)
 	within(t, holdsWithin, "a change is known after that", func() bool { return !still() })
+}
+
+func TestTwoNodesWithOneNumberAreToldSo(t *testing.T) {
+	private.Need(t)
+	address := private.Create(t)
+	nodes(t, store.Config{URL: address}, 2)
+	var said bytes.Buffer
+	again := open(t, store.Config{URL: address, Node: 1, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	within(t, 10*time.Second, "the node hears", again.Hears)
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(said.String(), "the same number") || !strings.Contains(said.String(), "node=1") {
+		t.Errorf("it says %q", said.String())
+	}
 }
 
 // A connection that is open and brings nothing is the worst case: nothing fails.

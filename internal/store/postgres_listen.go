@@ -102,6 +102,7 @@ func (l *pgListener) listen(ctx context.Context, hearing func()) error {
 	if err := l.prove(connecting, conn.PgConn()); err != nil {
 		return err
 	}
+	l.claimNode(connecting, conn)
 	l.news.missed() // what was announced before
 	hearing()
 	for {
@@ -113,6 +114,18 @@ func (l *pgListener) listen(ctx context.Context, hearing func()) error {
 		if err := await(ctx, conn.PgConn(), askEvery, func() bool { return false }); err != nil {
 			return failed(err, "hear news")
 		}
+	}
+}
+
+// claimNode takes the node's number for as long as the connection stands, and
+// says so when another server has it: two with the same number make the same ids.
+// Nothing is refused, since a connection that broke may hold it for a while.
+func (l *pgListener) claimNode(ctx context.Context, conn *pgx.Conn) {
+	const ours = 0x72656e6b
+	var mine bool
+	err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1::int, $2::int)`, ours, l.cfg.Node).Scan(&mine)
+	if err == nil && !mine && l.cfg.Node != CommandNode {
+		l.log.Error("another server on this database has the same number: give each its own `node`, or both make the same ids", "node", l.cfg.Node)
 	}
 }
 

@@ -45,7 +45,8 @@ type Config struct {
 
 	// The rest is for PostgreSQL.
 
-	// Node is this process's number among those that share the database, 0 to 1023.
+	// Node is this process's number among those that share the database: 0 to 1022,
+	// CommandNode for commands.
 	Node int
 	// Pooled says that URL leads through a pooler in transaction mode: no
 	// named prepared statements and no settings at connection start.
