@@ -8,6 +8,7 @@
 package linkage
 
 import (
+	"sync"
 	"time"
 
 	"renkei.dev/internal/corebank"
@@ -36,6 +37,9 @@ type Service struct {
 	Now         func() time.Time
 
 	guard guard
+
+	sweeping sync.Mutex
+	swept    PINName // how far the PINs were looked through
 }
 
 // Rules are what an institution decides about its journeys.

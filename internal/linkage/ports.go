@@ -42,6 +42,9 @@ type Store interface {
 	// own again; false when another holds it. DropPINSlot gives it back.
 	TakePINSlot(ctx context.Context, slot PINSlot, now time.Time) (bool, error)
 	DropPINSlot(ctx context.Context, slot PINSlot) error
+	// Forget removes journeys, presses, one-time secrets and rates that began or
+	// ended before from, in small batches.
+	Forget(ctx context.Context, from time.Time) error
 	// Leftovers returns what is over and still holds something; see sweep.go.
 	Leftovers(ctx context.Context, a LeftoversAsked) (Leftovers, error)
 	// Commit makes all changes durable, each with its act, or none of them:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/linkage"
 	"renkei.dev/internal/login"
 )
@@ -80,19 +81,46 @@ func (in *Institution) Leftovers(ctx context.Context, a linkage.LeftoversAsked) 
 		WHERE institution = $1 AND state IN ('active', 'suspended') AND ends_at <= $2 LIMIT $3`, a.Now); err != nil {
 		return left, err
 	}
-	var ways int
-	err = in.read.QueryRow(ctx, `SELECT COUNT(*) FROM journeys
-		WHERE institution = $1 AND way_until > 0 AND way_until <= $2`, in.id, micros(a.Now)).Scan(&ways)
-	if left.WaysOver = ways > 0; err != nil {
+	err = in.read.QueryRow(ctx, `SELECT COUNT(*) FROM (SELECT 1 AS one FROM journeys
+		WHERE institution = $1 AND way_until > 0 AND way_until <= $2 LIMIT $3) AS ways`, in.id, micros(a.Now), a.Limit).Scan(&left.Ways)
+	if err != nil {
 		return left, failed(err, "find ways back that are over")
 	}
-	var outlived int
-	err = in.read.QueryRow(ctx, `SELECT (SELECT COUNT(*) FROM journeys WHERE institution = $1 AND began_at < $2)
-		+ (SELECT COUNT(*) FROM login_presses WHERE institution = $1 AND until < $2)
-		+ (SELECT COUNT(*) FROM certificate_hops WHERE institution = $1 AND until < $2)
-		+ (SELECT COUNT(*) FROM login_rates WHERE institution = $1 AND minute < $2)`, in.id, micros(a.ForgetFrom)).Scan(&outlived)
-	left.Outlived = outlived > 0
-	return left, failed(err, "find what nobody comes back to")
+	left.PINs, left.PINsThrough, err = in.outgrownPINs(ctx, a)
+	return left, err
+}
+
+// notNeededSince is of a PIN that no consent needs and none needed since $2.
+const notNeededSince = `consent_id <> '' AND changed_at < $2 AND NOT EXISTS
+	(SELECT 1 FROM consents o WHERE o.institution = $1 AND o.company_id = inquiry_pins.company_id
+		AND (o.state <> 'ended' OR o.ended_at >= $2) AND o.accounts LIKE ` + inAccounts + `)`
+
+// outgrownPINs looks through some of the PINs for those that nobody needs, and
+// returns the last that it looked at; none at the end. A look-up of all of them
+// would take longer the more customers there are.
+func (in *Institution) outgrownPINs(ctx context.Context, a linkage.LeftoversAsked) (outgrown []linkage.PINName, through linkage.PINName, err error) {
+	type looked struct {
+		name linkage.PINName
+		over bool
+	}
+	rs, err := in.read.Query(ctx, `SELECT account_id, user_id, CASE WHEN `+notNeededSince+` THEN 1 ELSE 0 END FROM inquiry_pins
+		WHERE institution = $1 AND (account_id, user_id) > ($3, $4) ORDER BY account_id, user_id LIMIT $5`,
+		in.id, micros(a.KeptFrom), string(a.PINsAfter.Account), string(a.PINsAfter.User), a.Limit)
+	all, err := collect(rs, err, "find PINs that nobody needs", func(r row) (l looked, err error) {
+		var account, user string
+		var over int64
+		err = r.Scan(&account, &user, &over)
+		return looked{linkage.PINName{Account: corebank.AccountID(account), User: corebank.UserID(user)}, over == 1}, err
+	})
+	for _, l := range all {
+		if l.over {
+			outgrown = append(outgrown, l.name)
+		}
+	}
+	if len(all) == a.Limit {
+		through = all[len(all)-1].name
+	}
+	return outgrown, through, err
 }
 
 func (in *Institution) applyDiscarded(ctx context.Context, t tx, c linkage.Discarded) error {
@@ -119,29 +147,31 @@ func (in *Institution) applyDiscarded(ctx context.Context, t tx, c linkage.Disca
 			return err
 		}
 	}
-	return in.forget(ctx, t, c)
-}
-
-// forget removes what nobody can need any more.
-func (in *Institution) forget(ctx context.Context, t tx, c linkage.Discarded) error {
-	err := t.Do(ctx, `UPDATE journeys SET way = $2, way_until = 0
-		WHERE institution = $1 AND way_until > 0 AND way_until <= $3`, in.id, []byte{}, micros(c.Now))
-	if err != nil {
-		return err
-	}
-	for _, sql := range []string{
-		`DELETE FROM journeys WHERE institution = $1 AND began_at < $2`,
-		`DELETE FROM login_presses WHERE institution = $1 AND until < $2`,
-		`DELETE FROM certificate_hops WHERE institution = $1 AND until < $2`,
-		`DELETE FROM login_rates WHERE institution = $1 AND minute < $2`,
-		`DELETE FROM pin_slots WHERE institution = $1 AND until < $2`,
-	} {
-		if err := t.Do(ctx, sql, in.id, micros(c.ForgetFrom)); err != nil {
+	for _, p := range c.PINs {
+		err := t.Do(ctx, `DELETE FROM inquiry_pins WHERE institution = $1 AND account_id = $3 AND user_id = $4 AND `+notNeededSince,
+			in.id, micros(c.KeptFrom), string(p.Account), string(p.User))
+		if err != nil {
 			return err
 		}
 	}
-	// PINs that no consent needs go when the last that did has expired long ago.
-	return t.Do(ctx, `DELETE FROM inquiry_pins WHERE institution = $1 AND consent_id <> '' AND changed_at < $2
-		AND NOT EXISTS (SELECT 1 FROM consents o WHERE o.institution = $1 AND o.company_id = inquiry_pins.company_id
-			AND (o.state <> 'ended' OR o.ended_at >= $2) AND o.accounts LIKE `+inAccounts+`)`, in.id, micros(c.KeptFrom))
+	return t.Do(ctx, `UPDATE journeys SET way = $2, way_until = 0 WHERE institution = $1 AND id IN
+		(SELECT id FROM journeys WHERE institution = $1 AND way_until > 0 AND way_until <= $3 ORDER BY way_until LIMIT $4)`,
+		in.id, []byte{}, micros(c.Now), c.Ways)
+}
+
+// Forget removes journeys, presses, one-time secrets and rates from before from,
+// in batches. Nobody can come back to them.
+func (in *Institution) Forget(ctx context.Context, from time.Time) error {
+	for _, gone := range []old{
+		byTime("journeys", "id", "began_at"),
+		byTime("login_presses", "press", "until"),
+		byTime("certificate_hops", "secret", "until"),
+		byTime("login_rates", "subject, minute", "minute"),
+		byTime("pin_slots", "account_id, number", "until"),
+	} {
+		if err := in.forget(ctx, gone, micros(from)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -196,28 +196,21 @@ const (
 // the replays that could not be accepted any more. It is for a job that runs
 // every minute or so.
 func (in *Institution) ForgetOAuth(ctx context.Context, now time.Time) error {
-	for _, old := range []struct {
-		sql string
+	for _, gone := range []struct {
+		old
 		end int64
 	}{
-		{`DELETE FROM replays WHERE institution = $1 AND (until, digest) IN
-			(SELECT until, digest FROM replays WHERE institution = $1 AND until < $2 ORDER BY until LIMIT $3)`, micros(now)},
-		{oldest("pushed_requests"), idAt(now.Add(-requestsKeptFor))},
-		{oldest("codes"), idAt(now.Add(-codesKeptFor))},
-		{oldest("access_tokens"), idAt(now.Add(-tokensKeptFor))},
-		{`DELETE FROM used_challenges WHERE institution = $1 AND digest IN
-			(SELECT digest FROM used_challenges WHERE institution = $1 AND used_at < $2 ORDER BY used_at LIMIT $3)`, micros(now.Add(-challengesKeptFor))},
+		{byTime("replays", "until, digest", "until"), micros(now)},
+		{byID("pushed_requests"), idAt(now.Add(-requestsKeptFor))},
+		{byID("codes"), idAt(now.Add(-codesKeptFor))},
+		{byID("access_tokens"), idAt(now.Add(-tokensKeptFor))},
+		{byTime("used_challenges", "digest", "used_at"), micros(now.Add(-challengesKeptFor))},
 	} {
-		if err := in.forgetInBatches(ctx, old.sql, old.end); err != nil {
-			return failed(err, "forget what the protocol no longer needs")
+		if err := in.forget(ctx, gone.old, gone.end); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// oldest deletes the rows of a table with a rising id that come before one.
-func oldest(table string) string {
-	return `DELETE FROM ` + table + ` WHERE id IN (SELECT id FROM ` + table + ` WHERE institution = $1 AND id < $2 ORDER BY id LIMIT $3)`
 }
 
 // idAt returns the smallest id that could have been made at t.

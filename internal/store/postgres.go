@@ -57,7 +57,7 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 	}
 	e := &postgresEngine{pool: pool, cfg: cfg, seqs: seqs, reads: startReads(pool)}
 	if !cfg.Serializable { // where a larger transaction is only given up more often
-		e.groups = startGroups(pool)
+		e.groups = startGroups(pool, cfg.Meter)
 	}
 	if err := e.ping(ctx); err != nil {
 		e.close()
@@ -129,6 +129,11 @@ func givenUp(err error) bool {
 func (e *postgresEngine) try(ctx context.Context, w work) (err error) {
 	t := &pgTx{engine: e}
 	defer t.release()
+	began := time.Now()
+	alone := func(err error) error {
+		e.cfg.Meter.Committed(1, time.Since(began), err == nil)
+		return err
+	}
 	if err := w(ctx, t); err != nil {
 		return err
 	}
@@ -138,9 +143,10 @@ func (e *postgresEngine) try(ctx context.Context, w work) (err error) {
 				return err
 			}
 		}
-		return t.sendAlone(ctx)
+		began = time.Now()
+		return alone(t.sendAlone(ctx))
 	}
-	return t.commit(ctx)
+	return alone(t.commit(ctx))
 }
 
 // pgTx gathers statements until an answer is needed; only then does it open a

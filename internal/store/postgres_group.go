@@ -24,6 +24,7 @@ const maxPgGroup = 64
 // pipeline: one round trip and one flush of the log for all of them.
 type pgGroups struct {
 	pool  *pgxpool.Pool
+	meter Meter
 	queue chan *pgWaiting
 
 	closing sync.RWMutex // held for reading while something is put into queue
@@ -44,8 +45,8 @@ type pgWaiting struct {
 // another of the group had done.
 var errAlone = errors.New("try it alone")
 
-func startGroups(pool *pgxpool.Pool) *pgGroups {
-	g := &pgGroups{pool: pool, queue: make(chan *pgWaiting, maxPgGroup)}
+func startGroups(pool *pgxpool.Pool, meter Meter) *pgGroups {
+	g := &pgGroups{pool: pool, meter: meter, queue: make(chan *pgWaiting, maxPgGroup)}
 	for range pgWriters {
 		g.writers.Go(g.write)
 	}
@@ -130,7 +131,9 @@ func (g *pgGroups) commitGroup(group []*pgWaiting) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	for len(group) > 0 {
+		began := time.Now()
 		failing, err := g.send(ctx, group)
+		g.meter.Committed(len(group), time.Since(began), err == nil)
 		switch {
 		case err == nil:
 			tell(group, nil)

@@ -67,6 +67,7 @@ func (s *sealer) run() {
 		s.acts.Store(0)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		if err := s.db.seal(ctx, s, sealLag); err != nil {
+			s.db.cfg.Meter.Sealed(0, err)
 			s.db.cfg.Log.Error("the audit log could not be sealed; it will be tried again", "error", err)
 		}
 		cancel()
@@ -154,6 +155,7 @@ func (db *DB) sealSome(ctx context.Context, s *sealer, lag time.Duration) (int, 
 	if err != nil {
 		return 0, err
 	}
+	db.cfg.Meter.Sealed(len(rows), nil)
 	return taken, db.keepCheckpoint(signed)
 }
 

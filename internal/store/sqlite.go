@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"renkei.dev/internal/fault"
 )
@@ -32,6 +33,7 @@ const maxGroup = 256
 // readers beside it.
 type sqliteEngine struct {
 	address string
+	meter   Meter
 	queue   chan *waiting
 	readers *sqliteReaders
 
@@ -66,6 +68,7 @@ func openSQLite(ctx context.Context, cfg Config) (engine, error) {
 	}
 	e := &sqliteEngine{
 		address: cfg.URL,
+		meter:   cfg.Meter,
 		queue:   make(chan *waiting, maxGroup),
 		readers: newSQLiteReaders(sqliteDSN(cfg.URL, "_pragma=query_only(1)"), max(4, 2*runtime.GOMAXPROCS(0))),
 		writer:  writer,
@@ -158,11 +161,13 @@ func (e *sqliteEngine) write() {
 	defer close(e.stopped)
 	group := make([]*waiting, 0, maxGroup)
 	for first := range e.queue {
+		began := time.Now()
 		err := e.begin()
 		group = takeWaiting(group[:0], first, e.queue)
 		if err == nil {
 			err = e.commitGroup(group)
 		}
+		e.meter.Committed(len(group), time.Since(began), err == nil)
 		for i, r := range group {
 			if err != nil && r.err == nil {
 				r.err = err

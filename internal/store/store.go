@@ -28,10 +28,11 @@ import (
 
 // Config says which database to open and how to use it. URL is required.
 type Config struct {
-	URL string           // sqlite:PATH, or postgres://… as pgx reads it
-	Box *secret.Box      // seals columns and the audit log's key; required
-	Now func() time.Time // nil: the clock of the machine
-	Log *slog.Logger     // nil: slog.Default()
+	URL   string           // sqlite:PATH, or postgres://… as pgx reads it
+	Box   *secret.Box      // seals columns and the audit log's key; required
+	Now   func() time.Time // nil: the clock of the machine
+	Log   *slog.Logger     // nil: slog.Default()
+	Meter Meter            // nil: nobody is told
 
 	// LeaveSchema refuses a database whose schema is behind, with a sentence
 	// that says what to do, instead of bringing it up to date.
@@ -85,6 +86,7 @@ type engine interface {
 	reader() reader
 	// ping tells whether both reading and writing are possible now.
 	ping(ctx context.Context) error
+	load() Load
 	dialect() string
 	close() error
 }
@@ -101,6 +103,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
+	}
+	if cfg.Meter == nil {
+		cfg.Meter = unmetered{}
 	}
 	if path, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok {
 		if _, err := os.Stat(path); cfg.LeaveSchema && errors.Is(err, fs.ErrNotExist) {
