@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"renkei.dev/internal/audit"
+	"renkei.dev/internal/fault"
 	"renkei.dev/internal/partner"
 	"renkei.dev/internal/store"
 )
@@ -146,6 +147,23 @@ func TestTwoNodesWithOneNumberAreToldSo(t *testing.T) {
 	}
 	if !strings.Contains(said.String(), "the same number") || !strings.Contains(said.String(), "node=1") {
 		t.Errorf("it says %q", said.String())
+	}
+}
+
+func TestIDsThatTwoNodesMadeAreNoReplay(t *testing.T) {
+	private.Need(t)
+	for _, serializable := range []bool{false, true} {
+		cfg := store.Config{URL: private.Create(t), Now: func() time.Time { return time.Unix(1_800_000_000, 0) }, Serializable: serializable}
+		one, other := open(t, cfg), open(t, cfg)
+		if err := one.Institution("demo").Commit(t.Context(), denial("a")); err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Institution("demo").Commit(t.Context(), denial("b")); fault.Of(err) != fault.Unavailable || err == nil {
+			t.Errorf("serializable %v: the same id is %v", serializable, err)
+		}
+		if err := other.Institution("demo").Commit(t.Context(), denial("b")); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

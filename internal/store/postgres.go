@@ -179,13 +179,16 @@ func (a *acts) addAll(b acts) {
 func (a *acts) statement() queued {
 	return queued{`INSERT INTO audit (seq, institution, at, name, entry, mac)
 		SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bytea[])`,
-		[]any{a.seqs, a.institutions, a.ats, a.names, a.entries, a.macs}, nil}
+		[]any{a.seqs, a.institutions, a.ats, a.names, a.entries, a.macs}, errSameID}
 }
+
+// errSameID is no Conflict: that would be taken for a replay.
+var errSameID = fault.New(fault.Unavailable, "another process made the same id for a row of the audit log: do two servers have the same `node`?")
 
 type queued struct {
 	sql      string
 	args     []any
-	conflict error // what it means that no row was touched; nil where any number may be
+	conflict error // what it means that no row was touched, or that one is there already; nil where neither fails
 }
 
 const divisionByZero = "22012"

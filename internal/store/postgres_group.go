@@ -161,6 +161,7 @@ func tell(group []*pgWaiting, err error) {
 func (g *pgGroups) send(ctx context.Context, group []*pgWaiting) (failing int, err error) {
 	b := &pgx.Batch{}
 	var kept acts
+	var record queued
 	for _, r := range group {
 		for _, q := range r.queued {
 			b.Queue(q.sql, q.args...)
@@ -168,7 +169,7 @@ func (g *pgGroups) send(ctx context.Context, group []*pgWaiting) (failing int, e
 		kept.addAll(r.acts)
 	}
 	if len(kept.seqs) > 0 {
-		record := kept.statement()
+		record = kept.statement()
 		b.Queue(record.sql, record.args...)
 	}
 	results := g.pool.SendBatch(ctx, b)
@@ -178,6 +179,12 @@ func (g *pgGroups) send(ctx context.Context, group []*pgWaiting) (failing int, e
 				results.Close()
 				return i, q.failed(err)
 			}
+		}
+	}
+	if len(kept.seqs) > 0 {
+		if _, err := results.Exec(); err != nil {
+			results.Close()
+			return -1, record.failed(err)
 		}
 	}
 	if err := results.Close(); err != nil {
