@@ -72,6 +72,20 @@ func (c *checker) file(f *File) {
 	}
 }
 
+func (c *checker) ocsp(path string, o *OCSP) {
+	if o == nil {
+		return
+	}
+	if u, err := url.Parse(o.Responder); o.Responder != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
+		c.faultAt(path+".responder", "must be an address such as http://ocsp.example.jp/")
+	}
+	c.lasts(path+".within", o.Within, 100*time.Millisecond, 10*time.Second)
+	c.lasts(path+".max_age", o.MaxAge, 0, 30*day)
+	if o.Unreachable != "refuse" && o.Unreachable != "accept" {
+		c.faultAt(path+".unreachable", "must be refuse or accept")
+	}
+}
+
 func (c *checker) proxies(path string, p *Proxies) {
 	if len(p.Addresses) == 0 {
 		c.faultAt(path+".addresses", "is missing: at least one address is needed")
@@ -150,11 +164,15 @@ func (c *checker) institution(path string, in *Institution) {
 		has bool
 	}{
 		{"tls", len(in.TLS) > 0}, {"identifier_key", in.IdentifierKey != ""},
-		{"customer_ca.certificates", in.CustomerCA.Certificates != ""}, {"customer_ca.revoked", in.CustomerCA.Revoked != ""},
+		{"customer_ca.certificates", in.CustomerCA.Certificates != ""}, {"customer_ca.revoked", in.CustomerCA.Revoked != "" || in.CustomerCA.OCSP != nil},
 		{"partner_ca.certificates", in.PartnerCA == nil || in.PartnerCA.Certificates != ""},
 		{"brand", in.Brand != ""},
 	} {
 		c.needs(path+"."+required.key, required.has)
+	}
+	c.ocsp(path+".customer_ca.ocsp", in.CustomerCA.OCSP)
+	if in.PartnerCA != nil {
+		c.ocsp(path+".partner_ca.ocsp", in.PartnerCA.OCSP)
 	}
 	for i, k := range in.SigningKeys {
 		at := fmt.Sprintf("%s.signing_keys[%d]", path, i)

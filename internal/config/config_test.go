@@ -264,6 +264,15 @@ func TestFilesThatCannotServeAreRefused(t *testing.T) {
 			}
 			put(t, dir, "tls/customer-ca.crt", pki.EncodeCertificates(demo.Certificate))
 		}, "holds the authority of a demo"},
+		{"neither a list nor a responder", func(t *testing.T, dir string) {
+			change(t, dir, "      revoked: tls/customer-ca.crl", "      # no list")
+		}, "customer_ca.revoked is missing"},
+		{"a responder at no address", func(t *testing.T, dir string) {
+			change(t, dir, "revoked_max_age: 0s", "ocsp: {responder: ocsp.example.jp}")
+		}, "customer_ca.ocsp.responder must be an address"},
+		{"a responder that is neither refused nor accepted", func(t *testing.T, dir string) {
+			change(t, dir, "revoked_max_age: 0s", "ocsp: {unreachable: maybe}")
+		}, "customer_ca.ocsp.unreachable must be refuse or accept"},
 		{"proxies without a name", func(t *testing.T, dir string) {
 			change(t, dir, "node: 0", "proxies: {addresses: [10.1.2.0/24], authority: tls/customer-ca.crt}\nnode: 0")
 		}, "proxies.names is missing"},
@@ -299,6 +308,19 @@ func TestFilesThatCannotServeAreRefused(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestAResponderCanTakeTheListsPlace(t *testing.T) {
+	dir := folder(t)
+	change(t, dir, "      revoked: tls/customer-ca.crl", "      ocsp: {}\n      #")
+	_, m, err := Read(filepath.Join(dir, "renkei.yaml"), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, is := m.Institutions[0].CustomerCA.Revocations.(*pki.OCSP)
+	if !is || o.AcceptUnreachable || o.Beside != nil || o.Client.Timeout != 3*time.Second {
+		t.Errorf("got %+v", o)
 	}
 }
 

@@ -129,12 +129,25 @@ type SigningKey struct {
 
 func (k *SigningKey) defaults() { k.State = "active" }
 
-// Authority is a certificate authority and its list of revoked certificates.
+// Authority is a certificate authority and where it tells which certificates it
+// revoked: in a list, at an OCSP responder, or both, which must agree then.
 type Authority struct {
 	Certificates  Path          `key:"certificates"`    // PEM
 	Revoked       Path          `key:"revoked"`         // a CRL, PEM or DER; read again when it changes
 	RevokedMaxAge time.Duration `key:"revoked_max_age"` // 0: as old as the list itself allows
+	OCSP          *OCSP         `key:"ocsp"`            // none: no responder is asked
 }
+
+// OCSP is how an authority's responder is asked.
+type OCSP struct {
+	Responder   string        `key:"responder"`   // empty: the address that stands in each certificate
+	Permitted   []Network     `key:"permitted"`   // networks beside the public ones where a responder may stand
+	Within      time.Duration `key:"within"`      // how long one may take
+	MaxAge      time.Duration `key:"max_age"`     // of an answer; 0: as it says itself
+	Unreachable string        `key:"unreachable"` // refuse, or accept: then the list decides, if there is one
+}
+
+func (o *OCSP) defaults() { o.Within, o.Unreachable = 3*time.Second, "refuse" }
 
 // Connector names the bank's own systems.
 type Connector struct {

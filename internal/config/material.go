@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"renkei.dev/internal/jose"
+	"renkei.dev/internal/outbound"
 	"renkei.dev/internal/pki"
 	"renkei.dev/internal/secret"
 	"renkei.dev/internal/web/look"
@@ -170,6 +172,16 @@ func (c *checker) authority(path string, a Authority) pki.Trust {
 			if _, _, err := list.Revoked(one, one, c.now); err != nil {
 				c.faultAt(path+".revoked", "cannot be used: %s", reason(err))
 			}
+		}
+	}
+	if o := a.OCSP; o != nil {
+		var permitted []netip.Prefix
+		for _, n := range o.Permitted {
+			permitted = append(permitted, n.Prefix())
+		}
+		trust.Revocations = &pki.OCSP{
+			Responder: o.Responder, Client: outbound.Client(permitted, o.Within), MaxAge: o.MaxAge,
+			AcceptUnreachable: o.Unreachable == "accept", Beside: trust.Revocations,
 		}
 	}
 	return trust
