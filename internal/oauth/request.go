@@ -223,6 +223,9 @@ func (a *asking) stateAndNonce() *Failure {
 }
 
 func (a *asking) freshness() *Failure {
+	if len(a.form.Get("prompt")) > maxWords {
+		return fail(InvalidRequest, "prompt is too long")
+	}
 	prompts := strings.Fields(a.form.Get("prompt"))
 	for _, p := range prompts {
 		if !slices.Contains([]string{"none", "login", "consent", "select_account"}, p) {

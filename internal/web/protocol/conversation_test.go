@@ -101,6 +101,7 @@ func TestARequestThatCannotBeIsRefusedAtPAR(t *testing.T) {
 		{"two resources", func(f url.Values) { f["resource"] = []string{oauthtest.APIURL, oauthtest.APIURL} }, "invalid_target"},
 		{"a dpop_jkt that is none", func(f url.Values) { f.Set("dpop_jkt", "abc") }, "invalid_request"},
 		{"an unknown prompt", func(f url.Values) { f.Set("prompt", "sleep") }, "invalid_request"},
+		{"one prompt ten thousand times", func(f url.Values) { f.Set("prompt", strings.Repeat("login ", 9000)) }, "invalid_request"},
 		{"none beside another", func(f url.Values) { f.Set("prompt", "none login") }, "invalid_request"},
 		{"a negative max_age", func(f url.Values) { f.Set("max_age", "-1") }, "invalid_request"},
 		{"claims that are no object", func(f url.Values) { f.Set("claims", "[]") }, "invalid_request"},
