@@ -14,8 +14,7 @@ import (
 // passphrase opens the .p12 files. It protects nothing: browsers want one.
 const passphrase = "renkei-demo"
 
-// revocationFor is how long the customers' revocation list is good; every start
-// signs a new one.
+// revocationFor is how long a revocation list is good; every start signs a new one.
 const revocationFor = 30 * 24 * time.Hour
 
 // customers keeps a certificate with its key for every user of the world that
@@ -36,7 +35,21 @@ func (f folder) customers(w sandbox.World, a authorities, now time.Time) (pki.Tr
 			}
 		}
 	}
-	list, err := a.customers.RevocationList(revoked, now, revocationFor)
+	return trusted(a.customers, revoked, now)
+}
+
+// partners returns which of the partners' certificates the bank trusts.
+func (f folder) partners(a authorities, now time.Time) (pki.Trust, error) {
+	revoked, err := f.strays(a.partners, a.foreign, now)
+	if err != nil {
+		return pki.Trust{}, err
+	}
+	return trusted(a.partners, revoked, now)
+}
+
+// trusted is an authority with the list of what it has revoked.
+func trusted(a *pki.Authority, revoked []*x509.Certificate, now time.Time) (pki.Trust, error) {
+	list, err := a.RevocationList(revoked, now, revocationFor)
 	if err != nil {
 		return pki.Trust{}, err
 	}
@@ -44,7 +57,7 @@ func (f folder) customers(w sandbox.World, a authorities, now time.Time) (pki.Tr
 	if err != nil {
 		return pki.Trust{}, fault.Wrap(fault.Internal, "read our own revocation list", err)
 	}
-	return pki.Trust{Authorities: []*x509.Certificate{a.customers.Certificate}, Revocations: parsed}, nil
+	return pki.Trust{Authorities: []*x509.Certificate{a.Certificate}, Revocations: parsed}, nil
 }
 
 func p12Path(m sandbox.Member) string { return filepath.Join(issuedFolder, string(m.LoginID)+".p12") }

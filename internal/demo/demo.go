@@ -150,6 +150,9 @@ func (d *demo) open(ctx context.Context) error {
 	if err := d.openPartners(ctx, listeners); err != nil {
 		return err
 	}
+	if err := d.openSecond(ctx); err != nil {
+		return err
+	}
 	if err := d.openRegistration(ctx); err != nil {
 		return err
 	}
@@ -200,7 +203,14 @@ func (d *demo) clear(ctx context.Context, known note) error {
 
 func (d *demo) serve(ctx context.Context) error {
 	defer d.close()
-	if err := d.folder.write(manifestFile, d.manifest()); err != nil {
+	target, err := d.attackTarget()
+	if err != nil {
+		return err
+	}
+	if err := d.folder.write(attackFile, target); err != nil {
+		return err
+	}
+	if err := d.folder.write(manifestFile, d.manifest()); err != nil { // last: it says that all is ready
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -213,7 +223,7 @@ func (d *demo) serve(ctx context.Context) error {
 	}
 	first := <-ended
 	stop()
-	return errors.Join(first, <-ended, d.folder.remove(manifestFile))
+	return errors.Join(first, <-ended, d.folder.remove(manifestFile), d.folder.remove(attackFile))
 }
 
 func (d *demo) close() {

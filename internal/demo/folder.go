@@ -95,7 +95,7 @@ func (f folder) reset() error {
 		}
 		return fault.New(fault.Unavailable, "the data directory %s cannot be read (%s); name another one with --data", f, short(err))
 	}
-	gone := []string{manifestFile, keysFolder, partnerFolder}
+	gone := []string{manifestFile, attackFile, keysFolder, partnerFolder}
 	for _, db := range []string{storeFile, bankFile} {
 		gone = append(gone, db, db+"-wal", db+"-shm")
 	}

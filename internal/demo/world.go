@@ -56,9 +56,8 @@ func (f folder) issue(w sandbox.World, now time.Time) (issued, error) {
 	if i.customers, err = f.customers(w, i.authorities, now); err != nil {
 		return issued{}, err
 	}
-	i.partners = pki.Trust{}
-	i.partners.Authorities = append(i.partners.Authorities, i.authorities.partners.Certificate)
-	return i, nil
+	i.partners, err = f.partners(i.authorities, now)
+	return i, err
 }
 
 // settings are those of a server for one institution, with limits that nobody
