@@ -32,8 +32,15 @@ oauth→oauth/oauthtest linkage
 store→store/storetest web→web/look corebank/sandbox corebank/banktest
 web/protocol web/screens web/accountapi demo/service
 config
+attack
 app→demo→cmd/renkei
 `
+
+// blackBoxes work on a running server from outside, and may know of the inside
+// nothing but these.
+var blackBoxes = map[string][]string{
+	"attack": {"fault", "jose"},
+}
 
 // unknown lists what some packages must not know, although the table or the standard
 // library would let them.
@@ -68,6 +75,9 @@ func allowed() map[string][]string {
 			here = append(here, before...)
 		}
 		above = append(above, here...)
+	}
+	for pkg, known := range blackBoxes {
+		may[pkg] = known
 	}
 	return may
 }

@@ -29,6 +29,7 @@ type commands struct {
 	Key     keyCommand     `cmd:"" help:"Make, rotate and list the keys that the issuer signs with."`
 	DB      dbCommand      `cmd:"" name:"db" help:"Look after the database."`
 	Audit   auditCommand   `cmd:"" help:"Verify, show, prove and export the audit log."`
+	Attack  attackCommand  `cmd:"" help:"Attack a running server and say whether it held."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
 
