@@ -48,7 +48,7 @@ func OpenDesk(ctx context.Context, f config.File, m config.Material, name string
 		d.Close()
 		return nil, err
 	}
-	d.Issuer = IssuerOf(d.Settings, ring)
+	d.Issuer = IssuerOf(d.Settings, m.Institutions[at], ring)
 	return d, nil
 }
 

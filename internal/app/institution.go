@@ -54,7 +54,7 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 		return nil, err
 	}
 	engine, err := oauth.New(oauth.Config{
-		Issuer: IssuerOf(settings, ring), Store: scoped, Partners: partners,
+		Issuer: IssuerOf(settings, material, ring), Store: scoped, Partners: partners,
 		NonceKey: box.Derive("dpop nonce " + settings.Name), PairwiseKey: material.IdentifierKey,
 		CheckCertificate: partnerCertificates(material.PartnerCA), FetchKeys: protocol.FetchKeys(nil),
 		Fresh:           fresh(scoped, store.Clients),
@@ -79,26 +79,6 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 // fresh tells of rows of a kind for how long they may be kept in memory.
 func fresh(s *store.Institution, k store.Kind) func() (still func() bool) {
 	return func() func() bool { return s.Fresh(k) }
-}
-
-// IssuerOf returns the issuer that the settings describe, with its keys.
-func IssuerOf(s config.Institution, keys *jose.Ring) oauth.Issuer {
-	i := oauth.Issuer{
-		Institution: s.Name, URL: string(s.Login.Origin), APIs: []oauth.API{{URL: string(s.API.Origin)}},
-		ACRs: acrs, UILocales: []string{"ja", "en"},
-		Lifetimes: oauth.Lifetimes{
-			AccessTokenFor: s.Lifetimes.AccessToken, RequestFor: s.Lifetimes.Request, CodeFor: s.Lifetimes.Code,
-			JourneyFor: s.Rules.TotalFor, KeysFor: s.Lifetimes.ClientKeys, KeySetFor: s.Lifetimes.KeySet,
-		},
-		SelfRegistration: s.SelfRegistration, Keys: keys,
-	}
-	if s.MutualTLS != nil {
-		i.MutualTLSURL = string(s.MutualTLS.Origin)
-	}
-	for _, p := range s.Profiles {
-		i.Profiles = append(i.Profiles, oauth.Profile(p))
-	}
-	return i
 }
 
 func rulesOf(s config.Institution) linkage.Rules {

@@ -194,6 +194,8 @@ func (c *checker) institution(path string, in *Institution) {
 	if slices.Contains(in.Profiles, "fapi1_adv") && in.MutualTLS == nil {
 		c.faultAt(path+".profiles", "names fapi1_adv, whose tokens are bound to certificates: it needs mutual_tls")
 	}
+	c.resourceServers(path, in)
+	c.stepUp(path, in.StepUp)
 	c.rules(path+".rules", in.Rules)
 	c.lasts(path+".lifetimes.access_token", in.Lifetimes.AccessToken, time.Minute, time.Hour)
 	c.lasts(path+".lifetimes.request", in.Lifetimes.Request, 30*time.Second, 599*time.Second)

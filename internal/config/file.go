@@ -90,7 +90,9 @@ type Institution struct {
 	StrictTLSFor  time.Duration `key:"strict_tls_for"` // how long browsers insist on TLS (HSTS)
 	Profiles      []string      `key:"profiles"`       // on offer to partners, the default first
 
-	SelfRegistration bool `key:"self_registration"` // partners register clients by themselves, for sandboxes
+	SelfRegistration bool             `key:"self_registration"` // partners register clients by themselves, for sandboxes
+	ResourceServers  []ResourceServer `key:"resource_servers"`  // other APIs of the bank's that tokens open
+	StepUp           []StepUp         `key:"step_up"`           // what inquiries need of the login behind them
 }
 
 func (i *Institution) defaults() {

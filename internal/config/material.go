@@ -42,6 +42,8 @@ type InstitutionMaterial struct {
 	CustomerCA    pki.Trust
 	PartnerCA     *pki.Trust // nil: none
 	SigningKeys   []jose.Key // those in files; more may stand in the database
+
+	ResourceServers []ResourceServerMaterial // in the order of Institution.ResourceServers
 }
 
 func (c *checker) material(f *File) Material {
@@ -72,6 +74,9 @@ func (c *checker) institutionMaterial(path string, in *Institution) InstitutionM
 	if in.PartnerCA != nil {
 		trust := c.authority(path+".partner_ca", *in.PartnerCA)
 		m.PartnerCA = &trust
+	}
+	for i, r := range in.ResourceServers {
+		m.ResourceServers = append(m.ResourceServers, c.resourceServerMaterial(fmt.Sprintf("%s.resource_servers[%d]", path, i), r))
 	}
 	for i, p := range in.TLS {
 		if pair, ok := c.pair(fmt.Sprintf("%s.tls[%d]", path, i), p); ok {

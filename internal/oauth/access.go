@@ -66,7 +66,7 @@ func badToken(word string) *Failure { return fail(InvalidToken, word) }
 
 // Access judges a call of a resource: the token, what it is bound to, its
 // audience and the consent behind it, in one look-up. Errors: a Failure with
-// invalid_token, insufficient_scope, invalid_dpop_proof, use_dpop_nonce,
+// invalid_token, insufficient_scope, insufficient_user_authentication, invalid_dpop_proof, use_dpop_nonce,
 // invalid_request, or access_denied with PartnerSuspended,
 // ContractNotEffective or ProfileSunset; fault.Unavailable when the store does not answer.
 func (e *Engine) Access(ctx context.Context, r AccessRequest) (Access, error) {
@@ -80,7 +80,7 @@ func (e *Engine) access(ctx context.Context, r AccessRequest) (ClientID, Access,
 	if f != nil {
 		return "", Access{}, f
 	}
-	key, ok := e.keyOf(accessTokenValue, value)
+	key, ok := e.accessKey(value)
 	if !ok {
 		return "", Access{}, badToken("the access token is unknown")
 	}
@@ -135,7 +135,7 @@ func readAuthorization(r AccessRequest) (scheme string, token secret.Value, f *F
 	if !ok || scheme != "bearer" && scheme != "dpop" {
 		return "", token, badToken("")
 	}
-	if rest == "" || len(rest) > 4096 || strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c > '~' || c == ',' }) {
+	if rest == "" || len(rest) > maxSignedToken || strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c > '~' || c == ',' }) {
 		return "", token, fail(InvalidRequest, "the Authorization header is malformed")
 	}
 	return scheme, secret.Of(rest), nil
@@ -230,6 +230,9 @@ func (e *Engine) opened(ctx context.Context, r AccessRequest, t AccessToken, now
 		if !slices.Contains(a.Extent.Functions, needed) {
 			return Access{}, fail(InsufficientScope, scopePrefix+string(needed))
 		}
+	}
+	if f := e.issuer.stepUp(r.Functions, t, now); f != nil {
+		return Access{}, f
 	}
 	return a, nil
 }

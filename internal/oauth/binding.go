@@ -22,6 +22,14 @@ func (e *Engine) bind(a authenticated, c Call) (Confirmation, []Replay, *Failure
 	return Confirmation{BoundByCertificate, certificateThumbprint(a.certificate)}, nil, nil
 }
 
+// claim is the cnf claim of what is bound (RFC 8705 §3.1; RFC 9449 §6.1).
+func (c Confirmation) claim() map[string]string {
+	if c.Method == BoundByDPoP {
+		return map[string]string{"jkt": c.Thumbprint}
+	}
+	return map[string]string{"x5t#S256": c.Thumbprint}
+}
+
 // proofUseOf says where a proof of this call is shown: the address that was
 // called, under whichever of our two origins.
 func (e *Engine) proofUseOf(c Call, a authenticated) proofUse {

@@ -1,36 +1,50 @@
 package oauth
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Challenge returns the value of WWW-Authenticate for a failed call of a resource
-// (RFC 6750 §3; RFC 9449 §7.1, §9). A call without any token is told of no error.
+// (RFC 6750 §3; RFC 9449 §7.1, §9; RFC 9470 §3). A call without any token is told
+// of no error.
 func (e *Engine) Challenge(f *Failure) string {
-	var b strings.Builder
-	b.WriteString("DPoP")
-	parameter := func(name, value string) {
-		if b.String() != "DPoP" {
-			b.WriteByte(',')
-		}
-		b.WriteString(" " + name + `="` + value + `"`)
-	}
+	about := f.StepUpParameters()
 	if f.Word != "" || f.Code != InvalidToken {
-		parameter("error", string(f.Code))
+		text := f.Word
 		if f.Code == InsufficientScope {
-			parameter("scope", f.Word)
-		} else if f.Word != "" {
-			parameter("error_description", f.Word)
+			about = append([]string{`scope="` + text + `"`}, about...)
+			text = ""
 		}
+		if text != "" {
+			about = append([]string{`error_description="` + text + `"`}, about...)
+		}
+		about = append([]string{`error="` + string(f.Code) + `"`}, about...)
 	}
-	parameter("algs", strings.Join(proofAlgorithms, " "))
+	dpop := append(about, `algs="`+strings.Join(proofAlgorithms, " ")+`"`)
+	challenge := "DPoP " + strings.Join(dpop, ", ")
 	if e.issuer.MutualTLSURL == "" {
-		return b.String()
+		return challenge
 	}
-	return b.String() + ", Bearer" + bearerPart(f)
+	switch {
+	case f.Code == InsufficientLogin:
+		return challenge + ", Bearer " + strings.Join(about, ", ")
+	case f.Code != InvalidToken && f.Code != InsufficientScope || f.Word == "":
+		return challenge + `, Bearer realm="api"`
+	}
+	return challenge + `, Bearer error="` + string(f.Code) + `"`
 }
 
-func bearerPart(f *Failure) string {
-	if f.Code != InvalidToken && f.Code != InsufficientScope || f.Word == "" {
-		return ` realm="api"`
+// StepUpParameters are those of a challenge that say which login is demanded;
+// none for a failure that demands none (RFC 9470 §3).
+func (f *Failure) StepUpParameters() []string {
+	var out []string
+	if len(f.ACRs) > 0 {
+		out = append(out, `acr_values="`+strings.Join(f.ACRs, " ")+`"`)
 	}
-	return ` error="` + string(f.Code) + `"`
+	if f.MaxAge > 0 {
+		out = append(out, `max_age="`+strconv.FormatInt(int64(f.MaxAge/time.Second), 10)+`"`)
+	}
+	return out
 }

@@ -121,6 +121,7 @@ type NewAccessToken struct {
 	Functions    []corebank.BusinessFunction
 	Audience     string
 	AuthTime     time.Time
+	ACR          string // how that login was proved; empty for a partner's own
 	ExpiresAt    time.Time
 }
 

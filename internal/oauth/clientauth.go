@@ -30,7 +30,43 @@ func errClient(cause error) *Failure {
 // Errors: a Failure with invalid_client, or unauthorized_client for one whose
 // partner or profile is stopped; fault.Unavailable.
 func (e *Engine) authenticate(ctx context.Context, c Call) (authenticated, error) {
-	now := e.now()
+	id, assertion, err := claimedBy(c)
+	if err != nil {
+		return authenticated{}, errClient(err)
+	}
+	k, err := e.clients.get(ctx, id)
+	if err != nil {
+		if kind := fault.Of(err); kind == fault.Unavailable || kind == fault.Internal {
+			return authenticated{}, err
+		}
+		return authenticated{}, errClient(err)
+	}
+	a, err := e.prove(ctx, k, c, assertion)
+	if err != nil {
+		return authenticated{}, err
+	}
+	// Only who has proved itself is told that it may not act now.
+	if a.partner, err = e.mayAct(ctx, k, a.now); err != nil {
+		if kind := fault.Of(err); kind == fault.Unavailable || kind == fault.Internal {
+			return authenticated{}, err
+		}
+		return authenticated{}, &Failure{Code: UnauthorizedClient, Word: whyNotWorking(err), Cause: err}
+	}
+	return a, nil
+}
+
+// authenticateServer is authenticate for an endpoint that resource servers of the
+// bank's call too. Those have no partner. Errors: as authenticate.
+func (e *Engine) authenticateServer(ctx context.Context, c Call) (authenticated, error) {
+	id, assertion, err := claimedBy(c)
+	if s, ok := e.servers[id]; ok && err == nil {
+		return e.prove(ctx, s.knownClient, c, assertion)
+	}
+	return e.authenticate(ctx, c)
+}
+
+// claimedBy says which client a call is said to come from, and by which assertion.
+func claimedBy(c Call) (id ClientID, assertion string, err error) {
 	for _, absent := range []struct {
 		sent bool
 		what string
@@ -40,28 +76,29 @@ func (e *Engine) authenticate(ctx context.Context, c Call) (authenticated, error
 		{(len(c.Form.All("client_assertion")) > 0) != (len(c.Form.All("client_assertion_type")) > 0), "half an assertion"},
 	} {
 		if absent.sent {
-			return authenticated{}, errClient(errors.New(absent.what + " was sent"))
+			return "", "", errors.New(absent.what + " was sent")
 		}
 	}
-	assertion := c.Form.Get("client_assertion")
-	id := ClientID(c.Form.Get("client_id"))
+	assertion = c.Form.Get("client_assertion")
+	id = ClientID(c.Form.Get("client_id"))
 	if assertion != "" {
 		claimed, err := claimedClient(assertion)
 		if err != nil || id != "" && id != claimed {
-			return authenticated{}, errClient(errors.Join(err, errors.New("client_id is not the assertion's")))
+			return "", "", errors.Join(err, errors.New("client_id is not the assertion's"))
 		}
 		id = claimed
 	}
 	if id == "" {
-		return authenticated{}, errClient(errors.New("nothing names a client"))
+		return "", "", errors.New("nothing names a client")
 	}
-	k, err := e.clients.get(ctx, id)
-	if err != nil {
-		if kind := fault.Of(err); kind == fault.Unavailable || kind == fault.Internal {
-			return authenticated{}, err
-		}
-		return authenticated{}, errClient(err)
-	}
+	return id, assertion, nil
+}
+
+// prove judges a call by the one method that its client is registered for.
+// Errors: a Failure with invalid_client; fault.Unavailable.
+func (e *Engine) prove(ctx context.Context, k *knownClient, c Call, assertion string) (authenticated, error) {
+	now := e.now()
+	var err error
 	a := authenticated{knownClient: k, now: now}
 	if c.AtMutualTLS && len(c.Certificates) > 0 {
 		a.certificate = c.Certificates[0]
@@ -83,13 +120,6 @@ func (e *Engine) authenticate(ctx context.Context, c Call) (authenticated, error
 			return authenticated{}, err
 		}
 		return authenticated{}, errClient(err)
-	}
-	// Only who has proved itself is told that it may not act now.
-	if a.partner, err = e.mayAct(ctx, k, now); err != nil {
-		if kind := fault.Of(err); kind == fault.Unavailable || kind == fault.Internal {
-			return authenticated{}, err
-		}
-		return authenticated{}, &Failure{Code: UnauthorizedClient, Word: whyNotWorking(err), Cause: err}
 	}
 	return a, nil
 }

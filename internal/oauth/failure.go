@@ -1,6 +1,10 @@
 package oauth
 
-import "renkei.dev/internal/fault"
+import (
+	"time"
+
+	"renkei.dev/internal/fault"
+)
 
 // Code is an error code of the RFCs, as it goes over the wire.
 type Code string
@@ -23,6 +27,7 @@ const (
 	UseDPoPNonce            Code = "use_dpop_nonce"     // RFC 9449 §8
 	InvalidToken            Code = "invalid_token"      // RFC 6750 §3.1
 	InsufficientScope       Code = "insufficient_scope"
+	InsufficientLogin       Code = "insufficient_user_authentication" // RFC 9470 §3
 	AccessDenied            Code = "access_denied"
 	LoginRequired           Code = "login_required" // OpenID Connect Core §3.1.2.6
 	ConsentRequired         Code = "consent_required"
@@ -42,6 +47,9 @@ type Failure struct {
 	// Word is error_description: ASCII without quote and backslash (RFC 6749
 	// §5.2), from the closed lists in this package.
 	Word string
+	// ACRs and MaxAge are what InsufficientLogin demands; empty: any.
+	ACRs   []string
+	MaxAge time.Duration
 	// Cause is for the log alone.
 	Cause error
 }
@@ -61,7 +69,7 @@ func (f *Failure) Error() string {
 func (f *Failure) Unwrap() []error {
 	kind := fault.Invalid
 	switch f.Code {
-	case InvalidClient, InvalidGrant, UnauthorizedClient, AccessDenied, InvalidToken, InsufficientScope:
+	case InvalidClient, InvalidGrant, UnauthorizedClient, AccessDenied, InvalidToken, InsufficientScope, InsufficientLogin:
 		kind = fault.Refused
 	case TemporarilyUnavailable:
 		kind = fault.Unavailable

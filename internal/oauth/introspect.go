@@ -3,8 +3,10 @@ package oauth
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/partner"
 	"renkei.dev/internal/secret"
 )
 
@@ -26,22 +28,24 @@ type introspected struct {
 	Subject      string            `json:"sub,omitempty"`
 	Audience     string            `json:"aud,omitempty"`
 	Issuer       string            `json:"iss,omitempty"`
-	AuthTime     int64             `json:"auth_time,omitempty"`
+	AuthTime     int64             `json:"auth_time,omitempty"` // RFC 9470 §6.2, as acr
+	ACR          string            `json:"acr,omitempty"`
 	Confirmation map[string]string `json:"cnf,omitempty"`
 	Details      json.RawMessage   `json:"authorization_details,omitempty"`
 	Grant        GrantID           `json:"grant_id,omitempty"`
+	Behind       *behind           `json:"renkei_customer,omitempty"`
 }
 
-// Introspect tells a client how a token of its own stands. Of any other, of an
-// unknown one and of one that opens nothing now it says only that it is not
-// active (RFC 7662 §2.2). Errors: a Failure; fault.Unavailable.
+// Introspect tells a client how a token of its own stands, and a resource server
+// of the bank's how one for it does. Of any other, of an unknown one and of one
+// that opens nothing now it says only that it is not active (RFC 7662 §2.2). Errors: a Failure; fault.Unavailable.
 func (e *Engine) Introspect(ctx context.Context, c Call, wantsJWT bool) (Introspection, error) {
 	who, i, err := e.introspect(ctx, c, wantsJWT)
 	return i, e.refused(ctx, "introspect", who, c.Address, err)
 }
 
 func (e *Engine) introspect(ctx context.Context, c Call, wantsJWT bool) (ClientID, Introspection, error) {
-	client, err := e.authenticate(ctx, c)
+	client, err := e.authenticateServer(ctx, c)
 	if err != nil {
 		return "", Introspection{}, err
 	}
@@ -83,14 +87,17 @@ func (e *Engine) signIntrospection(client authenticated, told introspected) (Int
 
 // tell7662 looks a token up and cuts what it opens to what is allowed now.
 func (e *Engine) tell7662(ctx context.Context, client authenticated, token secret.Value) (introspected, error) {
-	if key, ok := e.keyOf(accessTokenValue, token); ok {
+	if key, ok := e.accessKey(token); ok {
+		if s, is := e.servers[client.ID]; is {
+			return e.tellServer(ctx, s, key, client.now)
+		}
 		t, err := e.cfg.Store.AccessToken(ctx, key)
-		if err != nil {
+		if err != nil || t.Client != client.ID {
 			return introspected{}, unlessNotFound(err)
 		}
-		return e.tellAccess(client, t), nil
+		return e.tellAccess(client.knownClient, client.partner, t, client.now), nil
 	}
-	if key, ok := e.keyOf(refreshTokenValue, token); ok {
+	if key, ok := e.keyOf(refreshTokenValue, token); ok && client.partner.ID != "" {
 		t, err := e.cfg.Store.RefreshToken(ctx, key)
 		if err != nil {
 			return introspected{}, unlessNotFound(err)
@@ -107,24 +114,24 @@ func (e *Engine) tell7662(ctx context.Context, client authenticated, token secre
 	return introspected{}, nil
 }
 
-func (e *Engine) tellAccess(client authenticated, t AccessToken) introspected {
+func (e *Engine) tellAccess(k *knownClient, p partner.Partner, t AccessToken, now time.Time) introspected {
 	s := t.Standing
-	if t.Client != client.ID || t.Revoked || !client.now.Before(t.ExpiresAt) || s != nil && s.live(client.now, ConsentActive) != nil {
+	if t.Revoked || !now.Before(t.ExpiresAt) || s != nil && s.live(now, ConsentActive) != nil {
 		return introspected{}
 	}
 	out := introspected{
 		Active: true, Client: t.Client, Issuer: e.issuer.URL, Subject: string(t.Client), Audience: t.Audience, Scope: t.Scope,
 		ExpiresAt: t.ExpiresAt.Unix(), IssuedAt: t.ExpiresAt.Add(-e.issuer.lifetimes().AccessTokenFor).Unix(), Type: "Bearer",
-		Confirmation: map[string]string{"x5t#S256": t.Confirmation.Thumbprint},
+		Confirmation: t.Confirmation.claim(),
 	}
 	if t.Confirmation.Method == BoundByDPoP {
-		out.Type, out.Confirmation = "DPoP", map[string]string{"jkt": t.Confirmation.Thumbprint}
+		out.Type = "DPoP"
 	}
 	if s != nil {
-		functions := e.functionsLeft(client.knownClient, client.partner, t)
+		functions := e.functionsLeft(k, p, t)
 		granted, _ := parseScope(t.Scope)
-		out.Scope = granted.cut(client.scopes, functions).String()
-		out.Subject, out.AuthTime, out.Grant = e.subject(s), t.AuthTime.Unix(), t.Grant
+		out.Scope = granted.cut(k.scopes, functions).String()
+		out.Subject, out.AuthTime, out.ACR, out.Grant = e.subject(s), t.AuthTime.Unix(), t.ACR, t.Grant
 		out.Details = grantedDetails(functions, e.aliases(s), s.Extent.HistoryDays)
 	}
 	return out

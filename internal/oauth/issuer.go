@@ -27,6 +27,8 @@ type Issuer struct {
 	Profiles []Profile
 	// ACRs are the authentication contexts that a login here can reach.
 	ACRs []string
+	// StepUp is what calls of business functions need of the login behind them.
+	StepUp []StepUp
 	// UILocales are the languages of the pages, e.g. "ja", "en".
 	UILocales []string
 	Lifetimes Lifetimes
@@ -36,9 +38,6 @@ type Issuer struct {
 	// Keys sign what the issuer gives; Engine.UseKeys replaces them.
 	Keys *jose.Ring
 }
-
-// API is one resource server: an absolute URL that is the audience of its tokens.
-type API struct{ URL string }
 
 // Lifetimes are how long what the issuer gives may be used. Zero fields mean the
 // defaults of DefaultLifetimes.

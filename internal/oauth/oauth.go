@@ -71,6 +71,8 @@ type Engine struct {
 	denials denials
 	pushes  pushes
 	ring    atomic.Pointer[jose.Ring]
+	servers map[ClientID]knownServer
+	signs   bool // whether some API's access tokens are JWTs
 }
 
 // New returns the engine of one issuer. Errors: fault.Invalid for a Config that
@@ -91,6 +93,13 @@ func New(cfg Config) (*Engine, error) {
 		issuer:  cfg.Issuer,
 		clients: clientCache{store: cfg.Store, fetch: cfg.FetchKeys, fresh: cfg.fresh(), keysFor: cfg.Issuer.lifetimes().KeysFor, known: map[ClientID]*knownClient{}},
 		nonces:  nonces{key: cfg.NonceKey, issuer: cfg.Issuer.URL},
+	}
+	var err error
+	if e.servers, err = cfg.Issuer.servers(); err != nil {
+		return nil, err
+	}
+	for _, a := range cfg.Issuer.APIs {
+		e.signs = e.signs || a.SignedTokens
 	}
 	e.UseKeys(cfg.Issuer.Keys)
 	return e, nil

@@ -157,6 +157,7 @@ type AccessToken struct {
 	Audience     string
 	Grant        GrantID
 	AuthTime     time.Time
+	ACR          string
 	ExpiresAt    time.Time
 	Revoked      bool
 	Standing     *Standing

@@ -140,8 +140,8 @@ var registrationRules = []struct {
 
 func (r *registration) identity() {
 	c := r.client
-	if !clientIDPattern.MatchString(string(c.ID)) || strings.HasPrefix(string(c.ID), "sub_") {
-		r.fault("client_id", "must be 1 to 128 of A-Z, a-z, 0-9, . _ - and must not look like a customer's subject")
+	if !clientIDPattern.MatchString(string(c.ID)) || strings.HasPrefix(string(c.ID), "sub_") || strings.HasPrefix(string(c.ID), serverPrefix) {
+		r.fault("client_id", "must be 1 to 128 of A-Z, a-z, 0-9, . _ - and must not look like a customer's subject or a resource server")
 	}
 	// A name is shown to people: nothing that turns or hides text (security.md P30).
 	if len(c.Name) > maxNameBytes || strings.ContainsFunc(c.Name, func(x rune) bool {

@@ -179,7 +179,8 @@ func (i Issuer) resource(named []string) (string, *Failure) {
 		return "", nil
 	case len(named) > 1:
 		return "", fail(InvalidTarget, "one resource at a time")
-	case !slices.Contains(i.APIs, API{named[0]}):
+	}
+	if _, known := i.api(named[0]); !known {
 		return "", fail(InvalidTarget, "resource is unknown")
 	}
 	return named[0], nil

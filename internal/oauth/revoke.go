@@ -49,7 +49,7 @@ func (e *Engine) revocation(ctx context.Context, client authenticated, c Call) (
 			return nil, err
 		}
 	}
-	if key, ok := e.keyOf(accessTokenValue, token); ok {
+	if key, ok := e.accessKey(token); ok {
 		t, err := e.cfg.Store.AccessToken(ctx, key)
 		if err == nil && t.Client == client.ID {
 			change := AccessTokenRevoked{Header: head, Key: key}

@@ -111,16 +111,33 @@ func cut(k *knownClient, p partner.Partner, r Request, consented []corebank.Busi
 	return cutting{scopes: asked.cut(k.scopes, functions), functions: functions}
 }
 
-// newAccess makes an access token for what a cutting leaves.
-func (e *Engine) newAccess(r tokenRequest, left cutting, audience string, authTime time.Time) (secret.Value, NewAccessToken) {
-	value, key := e.issue(accessTokenValue)
+// newAccess makes an access token for what a cutting leaves: a JWT where the
+// audience is registered for them, else an opaque one. s is nil, and g empty, for
+// a partner's own.
+func (e *Engine) newAccess(r tokenRequest, left cutting, audience string, g Grant, s *Standing) (secret.Value, NewAccessToken, error) {
 	if audience == "" {
 		audience = e.issuer.APIs[0].URL
 	}
-	return value, NewAccessToken{
-		Key: key, Confirmation: r.bound, Scope: left.scopes.String(), Functions: left.functions, Audience: audience,
-		AuthTime: authTime, ExpiresAt: r.head.At.Add(e.issuer.lifetimes().AccessTokenFor),
+	n := NewAccessToken{
+		Confirmation: r.bound, Scope: left.scopes.String(), Functions: left.functions, Audience: audience,
+		AuthTime: g.AuthTime, ACR: g.ACR, ExpiresAt: r.head.At.Add(e.issuer.lifetimes().AccessTokenFor),
 	}
+	var value secret.Value
+	if a, _ := e.issuer.api(audience); !a.SignedTokens {
+		value, n.Key = e.issue(accessTokenValue)
+		return value, n, nil
+	}
+	c := signedClaims{
+		Issuer: e.issuer.URL, Subject: string(r.client.ID), Audience: audience, Client: r.client.ID,
+		ExpiresAt: n.ExpiresAt.Unix(), IssuedAt: r.head.At.Unix(), Scope: n.Scope, Confirmation: r.bound.claim(),
+	}
+	if s != nil {
+		c.Subject, c.AuthTime, c.ACR, c.AMR = e.subject(s), g.AuthTime.Unix(), g.ACR, g.AMR
+		c.Details = grantedDetails(n.Functions, e.aliases(s), s.Extent.HistoryDays)
+	}
+	var err error
+	value, n.Key, err = e.signed(c)
+	return value, n, err
 }
 
 // answerTokens is what a token response says beside its tokens: what was granted,
@@ -188,7 +205,10 @@ func (e *Engine) issueOwn(ctx context.Context, r tokenRequest) (Tokens, error) {
 	if f != nil {
 		return Tokens{}, f
 	}
-	value, access := e.newAccess(r, cutting{scopes: asked}, audience, time.Time{})
+	value, access, err := e.newAccess(r, cutting{scopes: asked}, audience, Grant{}, nil)
+	if err != nil {
+		return Tokens{}, err
+	}
 	if err := e.cfg.Store.Commit(ctx, TokenIssued{Header: r.head, Access: access}); err != nil {
 		return Tokens{}, replayed(err)
 	}

@@ -103,7 +103,10 @@ func (e *Engine) redeem(ctx context.Context, r tokenRequest, code Authorized) (T
 	if named, _ := e.issuer.resource(r.call.Form.All("resource")); audience == "" {
 		audience = named
 	}
-	value, access := e.newAccess(r, left, audience, code.Grant.AuthTime)
+	value, access, err := e.newAccess(r, left, audience, code.Grant, &code.Standing)
+	if err != nil {
+		return Tokens{}, err
+	}
 	change := CodeRedeemed{
 		Header: r.head, Code: code.Key, Grant: grant, Existing: code.Existing,
 		Consent: code.Standing.Consent, Replaces: code.Replaces, Access: access,
@@ -123,7 +126,7 @@ func (e *Engine) redeem(ctx context.Context, r tokenRequest, code Authorized) (T
 		}
 		answer.IDToken = idToken
 	}
-	err := e.cfg.Store.Commit(ctx, change)
+	err = e.cfg.Store.Commit(ctx, change)
 	switch {
 	case err == nil:
 		return answer, nil

@@ -50,7 +50,10 @@ func (e *Engine) refresh(ctx context.Context, r tokenRequest) (Tokens, error) {
 	case named != "" && named != audience:
 		return Tokens{}, fail(InvalidTarget, "resource was not authorized")
 	}
-	value, access := e.newAccess(r, left, audience, token.Grant.AuthTime)
+	value, access, err := e.newAccess(r, left, audience, token.Grant, &token.Standing)
+	if err != nil {
+		return Tokens{}, err
+	}
 	answer := e.answerTokens(value, access, request, &token.Standing, r.head.At)
 	answer.Refresh = secret.Of(r.call.Form.Get("refresh_token"))
 	if left.scopes.has(ScopeOpenID) {

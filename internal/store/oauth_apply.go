@@ -123,10 +123,10 @@ func (in *Institution) applyCodeRedeemed(ctx context.Context, t tx, c oauth.Code
 }
 
 func (in *Institution) addAccessToken(ctx context.Context, t tx, a oauth.NewAccessToken, client oauth.ClientID, consent *string, grant oauth.GrantID) error {
-	return t.Do(ctx, `INSERT INTO access_tokens (id, institution, digest, client_id, consent_id, grant_id, bound_by, thumbprint, scope, functions, audience, auth_time, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+	return t.Do(ctx, `INSERT INTO access_tokens (id, institution, digest, client_id, consent_id, grant_id, bound_by, thumbprint, scope, functions, audience, auth_time, acr, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		a.Key.ID, in.id, a.Key.Digest[:], string(client), consent, string(grant), string(a.Confirmation.Method), a.Confirmation.Thumbprint,
-		a.Scope, functionsJSON(a.Functions), a.Audience, micros(a.AuthTime), micros(a.ExpiresAt))
+		a.Scope, functionsJSON(a.Functions), a.Audience, micros(a.AuthTime), a.ACR, micros(a.ExpiresAt))
 }
 
 // endConsent ends a consent, and with it all its tokens and the PINs that only it
@@ -154,12 +154,12 @@ func (in *Institution) applyTokenRefreshed(ctx context.Context, t tx, c oauth.To
 		return err
 	}
 	a := c.Access
-	return t.Must(ctx, `INSERT INTO access_tokens (id, institution, digest, client_id, consent_id, grant_id, bound_by, thumbprint, scope, functions, audience, auth_time, expires_at)
-		SELECT $1, r.institution, $3, r.client_id, r.consent_id, $4, $5, $6, $7, $8, $9, $10, $11
+	return t.Must(ctx, `INSERT INTO access_tokens (id, institution, digest, client_id, consent_id, grant_id, bound_by, thumbprint, scope, functions, audience, auth_time, acr, expires_at)
+		SELECT $1, r.institution, $3, r.client_id, r.consent_id, $4, $5, $6, $7, $8, $9, $10, $15, $11
 		FROM refresh_tokens r JOIN consents c ON c.institution = r.institution AND c.id = r.consent_id
 		WHERE r.id = $12 AND r.institution = $2 AND r.digest = $13 AND r.revoked_at IS NULL AND c.state = 'active' AND c.ends_at > $14`,
 		a.Key.ID, in.id, a.Key.Digest[:], string(c.Grant), string(a.Confirmation.Method), a.Confirmation.Thumbprint, a.Scope,
-		functionsJSON(a.Functions), a.Audience, micros(a.AuthTime), micros(a.ExpiresAt), c.Refresh.ID, c.Refresh.Digest[:], micros(c.At))
+		functionsJSON(a.Functions), a.Audience, micros(a.AuthTime), micros(a.ExpiresAt), c.Refresh.ID, c.Refresh.Digest[:], micros(c.At), a.ACR)
 }
 
 func (in *Institution) applyTokenIssued(ctx context.Context, t tx, c oauth.TokenIssued) error {

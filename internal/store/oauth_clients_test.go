@@ -16,10 +16,7 @@ import (
 // selfRegistering is a world whose institution lets partners register clients.
 func selfRegistering(t testing.TB, db *store.DB) *protocolWorld {
 	t.Helper()
-	in := db.Institution("demo")
-	w := &protocolWorld{World: oauthtest.New(t, in, func(cfg *oauth.Config) { cfg.Issuer.SelfRegistration = true }), t: t, in: in}
-	w.client = w.Register(t, "cl_kaikei", nil)
-	return w
+	return newProtocolOf(t, db, func(cfg *oauth.Config) { cfg.Issuer.SelfRegistration = true }, nil)
 }
 
 func (w *protocolWorld) initial(uses int) string {

@@ -149,21 +149,21 @@ func (in *Institution) RefreshToken(ctx context.Context, k oauth.Key) (oauth.Ref
 // AccessToken returns an access token with its consent, expired and revoked ones
 // too. Errors: fault.NotFound.
 func (in *Institution) AccessToken(ctx context.Context, k oauth.Key) (oauth.AccessToken, error) {
-	var client, grant, boundBy, thumbprint, scope, functions, audience string
+	var client, grant, boundBy, thumbprint, scope, functions, audience, acr string
 	var authTime, expires int64
 	var revoked *int64
 	s, err := joined(in.read.QueryRow(ctx, `SELECT t.client_id, t.grant_id, t.bound_by, t.thumbprint, t.scope, t.functions, t.audience,
-			t.auth_time, t.expires_at, t.revoked_at, `+standingColumns+`
+			t.auth_time, t.acr, t.expires_at, t.revoked_at, `+standingColumns+`
 		FROM access_tokens t LEFT JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id
 		WHERE t.id = $1 AND t.institution = $2 AND t.digest = $3`, k.ID, in.id, k.Digest[:]),
-		"find an access token", &client, &grant, &boundBy, &thumbprint, &scope, &functions, &audience, &authTime, &expires, &revoked)
+		"find an access token", &client, &grant, &boundBy, &thumbprint, &scope, &functions, &audience, &authTime, &acr, &expires, &revoked)
 	if err != nil {
 		return oauth.AccessToken{}, err
 	}
 	a := oauth.AccessToken{
 		Key: k, Client: oauth.ClientID(client), Grant: oauth.GrantID(grant), Scope: scope, Audience: audience,
 		Confirmation: oauth.Confirmation{Method: oauth.BindingMethod(boundBy), Thumbprint: thumbprint},
-		AuthTime:     fromMicros(authTime), ExpiresAt: fromMicros(expires), Revoked: revoked != nil, Standing: s,
+		AuthTime:     fromMicros(authTime), ACR: acr, ExpiresAt: fromMicros(expires), Revoked: revoked != nil, Standing: s,
 	}
 	if err := json.Unmarshal([]byte(functions), &a.Functions); err != nil {
 		return oauth.AccessToken{}, fault.Wrap(fault.Internal, "read the functions of an access token", err)

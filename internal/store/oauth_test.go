@@ -323,7 +323,10 @@ func TestAStoreThatFailsIsNoReplayAndTheRetryWorks(t *testing.T) {
 
 func TestEveryKindOfValueIsRefusedAsEveryOther(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB) {
-		w := newProtocol(t, db, nil)
+		w := newProtocolOf(t, db, func(cfg *oauth.Config) {
+			cfg.Issuer.SelfRegistration = true
+			cfg.Issuer.APIs = append(cfg.Issuer.APIs, oauth.API{URL: dataURL, SignedTokens: true})
+		}, nil)
 		uri := w.push(w.client, asking(w.client.Again()))
 		spare, _ := w.code(w.client, asking(w.client.Again()))
 		code, _ := w.code(w.client, asking(w.client))
@@ -333,9 +336,22 @@ func TestEveryKindOfValueIsRefusedAsEveryOther(t *testing.T) {
 		}
 		values := map[string]string{
 			"request_uri": uri, "code": spare, "access token": got.Access.Reveal(), "refresh token": got.Refresh.Reveal(),
-			"ID token": got.IDToken.Reveal(), "assertion": w.client.Assertion(nil),
+			"ID token": got.IDToken.Reveal(), "assertion": w.client.Assertion(nil), "nonce": w.Engine.Nonce(),
 		}
-		prefixes := []string{"", "rac_", "rat_", "rrt_", "urn:ietf:params:oauth:request_uri:"}
+		initial := w.initial(1)
+		raw, err := w.Engine.Register(t.Context(), w.registration(initial, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine := informationOf(t, raw)
+		values["initial access token"], values["registration access token"] = w.initial(1), mine.Token
+		signed, err := w.Engine.Token(t.Context(), w.call(w.client, oauth.TokenEndpoint, url.Values{
+			"grant_type": {"client_credentials"}, "scope": {"partner"}, "resource": {dataURL}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		values["signed access token"] = signed.Access.Reveal()
+		prefixes := []string{"", "rac_", "rat_", "rrt_", "rit_", "rgt_", "urn:ietf:params:oauth:request_uri:"}
 		for kind, value := range values {
 			for _, p := range prefixes {
 				v := value
@@ -360,6 +376,16 @@ func TestEveryKindOfValueIsRefusedAsEveryOther(t *testing.T) {
 				if v != values["request_uri"] {
 					if _, err := w.begin(w.client, v); err == nil {
 						t.Errorf("%s as a request_uri: %q", kind, v)
+					}
+				}
+				if v != values["initial access token"] {
+					if _, err := w.Engine.Register(t.Context(), w.registration(v, nil)); err == nil {
+						t.Errorf("%s as an initial access token: %q", kind, v)
+					}
+				}
+				if v != values["registration access token"] {
+					if _, err := w.Engine.ReadRegistration(t.Context(), w.registration(v, nil), mine.ID); err == nil {
+						t.Errorf("%s as a registration access token: %q", kind, v)
 					}
 				}
 			}

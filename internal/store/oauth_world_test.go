@@ -27,8 +27,14 @@ var consentNumber atomic.Int64
 
 func newProtocol(t testing.TB, db *store.DB, changes map[string]any) *protocolWorld {
 	t.Helper()
+	return newProtocolOf(t, db, nil, changes)
+}
+
+// newProtocolOf is newProtocol for an issuer with settings of its own.
+func newProtocolOf(t testing.TB, db *store.DB, settings func(*oauth.Config), changes map[string]any) *protocolWorld {
+	t.Helper()
 	in := db.Institution("demo")
-	w := &protocolWorld{World: oauthtest.New(t, in, nil), t: t, in: in}
+	w := &protocolWorld{World: oauthtest.New(t, in, settings), t: t, in: in}
 	w.client = w.Register(t, "cl_kaikei", changes)
 	return w
 }

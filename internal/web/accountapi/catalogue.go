@@ -40,6 +40,10 @@ var catalogue = map[string]kind{
 	"not_found":          {404, partnerActs, "There is no such resource", "Correct the path.", "連携先のサービスからの要求に誤りがあります。サービスの提供元へお問い合わせください。"},
 	"method_not_allowed": {405, partnerActs, "Only GET is answered here", "Use GET.", "連携先のサービスからの要求に誤りがあります。サービスの提供元へお問い合わせください。"},
 
+	"insufficient_user_authentication": {401, customerActs, "The login behind the consent is too old or too weak for this function",
+		"Ask the customer to link again, with the acr_values and max_age of the challenge in the authorization request.",
+		"この情報の照会には、新しいログインによる連携が必要です。" + linkAgainJA},
+
 	// The consent.
 	"consent_expired":             {401, customerActs, "The consent has expired", linkAgainEN, "連携の有効期限が過ぎました。" + linkAgainJA},
 	"consent_revoked_by_customer": {401, customerActs, "The customer has ended the consent", "Tell the customer; link again only if they wish so.", "お客さまのお手続きにより、連携は解除されています。"},

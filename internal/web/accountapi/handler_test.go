@@ -130,6 +130,9 @@ func TestChallengesSayHowATokenIsShown(t *testing.T) {
 		{oauth.Failure{Code: oauth.InvalidToken, Word: oauth.ConsentExpired}, "bEARER", 401, "consent_expired", `Bearer realm="accounts", error="invalid_token", error_description="consent_expired"`},
 		{oauth.Failure{Code: oauth.InvalidToken, Word: oauth.ConsentRestsNow}, "DPoP", 401, "consent_suspended", `error_description="consent_suspended"`},
 		{oauth.Failure{Code: oauth.InsufficientScope, Word: "account.balance"}, "DPoP", 403, "insufficient_scope", `scope="account.balance"`},
+		{oauth.Failure{Code: oauth.InsufficientLogin, Word: "too old", ACRs: []string{"a", "b"}, MaxAge: time.Minute}, "Bearer", 401, "insufficient_user_authentication",
+			`Bearer realm="accounts", error="insufficient_user_authentication", error_description="too old", acr_values="a b", max_age="60"`},
+		{oauth.Failure{Code: oauth.AccessDenied, Word: oauth.ProfileSunset}, "DPoP", 403, "profile_sunset", ""},
 		{oauth.Failure{Code: oauth.AccessDenied, Word: oauth.PartnerSuspended}, "DPoP", 403, "partner_suspended", ""},
 		{oauth.Failure{Code: oauth.AccessDenied, Word: oauth.ContractNotEffective}, "DPoP", 403, "contract_not_effective", ""},
 	} {

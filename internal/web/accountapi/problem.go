@@ -156,7 +156,7 @@ const algorithms = "ES256 PS256 EdDSA"
 // any credentials is told no error (RFC 6750 §3.1).
 func challenge(h http.Header, f *oauth.Failure, tried string) {
 	switch f.Code {
-	case oauth.InvalidToken, oauth.InsufficientScope, oauth.InvalidRequest, oauth.InvalidDPoPProof, oauth.UseDPoPNonce:
+	case oauth.InvalidToken, oauth.InsufficientScope, oauth.InsufficientLogin, oauth.InvalidRequest, oauth.InvalidDPoPProof, oauth.UseDPoPNonce:
 	default:
 		return
 	}
@@ -169,6 +169,9 @@ func challenge(h http.Header, f *oauth.Failure, tried string) {
 		}
 		if f.Code == oauth.InsufficientScope && strings.HasPrefix(f.Word, "account.") {
 			about += `, scope="` + f.Word + `"`
+		}
+		for _, p := range f.StepUpParameters() {
+			about += ", " + p
 		}
 		about += ", "
 	}

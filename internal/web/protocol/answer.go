@@ -13,6 +13,7 @@ import (
 var statuses = map[oauth.Code]int{
 	oauth.InvalidClient:          http.StatusUnauthorized,
 	oauth.InvalidToken:           http.StatusUnauthorized,
+	oauth.InsufficientLogin:      http.StatusUnauthorized,
 	oauth.InsufficientScope:      http.StatusForbidden,
 	oauth.AccessDenied:           http.StatusForbidden,
 	oauth.ServerError:            http.StatusInternalServerError,

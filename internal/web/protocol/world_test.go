@@ -102,8 +102,12 @@ func (c *conversation) post(endpoint oauth.Endpoint, form url.Values, headers ..
 func (c *conversation) postWith(certificate *x509.Certificate, endpoint oauth.Endpoint, form url.Values) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("POST", string(endpoint), strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}}
+	r.TLS = tlsOf(certificate)
 	return c.do(r)
+}
+
+func tlsOf(certificate *x509.Certificate) *tls.ConnectionState {
+	return &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}}
 }
 
 func request(s *oauthtest.Software) url.Values {
