@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +65,26 @@ func registers(t *testing.T, db *store.DB) {
 	p.ID, p.Status = "mihon-kaikei", partner.Active
 	if err := db.Institution("demo").Commit(t.Context(), partner.Registered{Partner: p, By: audit.Actor{Kind: audit.Operator, ID: "test"}, At: time.Now()}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestEveryChangeOfWhatNodesKeepIsAnnounced(t *testing.T) {
+	applied, err := os.ReadFile("commit.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := os.ReadFile("news.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := regexp.MustCompile(`case ((?:oauth\.Client|partner\.)\w+):`).FindAllSubmatch(applied, -1)
+	if len(changes) < 5 {
+		t.Fatalf("only %d changes of clients and partners", len(changes))
+	}
+	for _, c := range changes {
+		if !regexp.MustCompile(`case .*\b` + regexp.QuoteMeta(string(c[1])) + `\b`).Match(told) {
+			t.Errorf("%s is announced nowhere", c[1])
+		}
 	}
 }
 
