@@ -3,6 +3,7 @@ package screens
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"renkei.dev/internal/corebank"
@@ -162,6 +163,10 @@ func (s *Screens) after(p look.Page, j linkage.Journey) []look.Fact {
 	if j.Partner.LossSharing != "" {
 		losses = j.Partner.LossSharing
 	}
+	desk := p.Own(b.Contact.Desk)
+	if !strings.HasPrefix(desk, p.Bank()) {
+		desk = p.Bank() + " " + desk
+	}
 	days := int(j.Consent.PINsKeptFor / (24 * time.Hour))
 	return []look.Fact{
 		{Name: p.T("consent.cancel"), Value: p.Own(b.Cancel)},
@@ -169,7 +174,7 @@ func (s *Screens) after(p look.Page, j linkage.Journey) []look.Fact {
 		{Name: p.T("consent.losses"), Value: losses},
 		{Name: p.T("consent.complaints"), Lines: []string{
 			p.T("consent.desk_line", "desk", j.Partner.Corporation+" "+j.Partner.Contact.Desk, "phone", j.Partner.Contact.Phone),
-			p.T("consent.desk_line", "desk", p.Bank()+" "+p.Own(b.Contact.Desk), "phone", b.Contact.Phone+" ("+p.Own(b.Contact.Hours)+")"),
+			p.T("consent.desk_line", "desk", desk, "phone", b.Contact.Phone+" ("+p.Own(b.Contact.Hours)+")"),
 			p.T("consent.desk_line", "desk", p.Own(b.Complaints.Desk), "phone", b.Complaints.Phone),
 		}},
 		{Name: p.T("consent.terms"), Value: p.T("consent.terms_version", "name", p.Own(b.Terms.Name), "version", j.Consent.Terms), Link: b.Terms.URL},
