@@ -84,7 +84,7 @@ func fresh(s *store.Institution, k store.Kind) func() (still func() bool) {
 func rulesOf(s config.Institution) linkage.Rules {
 	r := s.Rules
 	return linkage.Rules{
-		IdleFor: r.IdleFor, TotalFor: r.TotalFor, BankFor: r.BankFor,
+		IdleFor: r.IdleFor, SessionFor: r.SessionFor, TotalFor: r.TotalFor, BankFor: r.BankFor,
 		ConsentFor: r.ConsentFor, HistoryDays: r.HistoryDays, PINsKeptFor: r.PINsKeptFor,
 		PINsOfColleague: r.PINsOfColleagues, GeneralMayNot: !r.GeneralUsersLink, AppliedWaits: r.AppliedWaits,
 		SteppedUp: r.Risk.Used, CertificateHosts: len(s.Certificate.Origins), MaxAnswer: r.MaxAnswer,
@@ -126,6 +126,7 @@ func (in *Institution) edges(cfg Config, m config.InstitutionMaterial) error {
 		Start:     func(w http.ResponseWriter, r *http.Request, i oauth.Interaction) { pages.Start(w, r, askedOf(i)) },
 		ErrorPage: refusedOn(pages),
 		Began:     handlesOf(pages),
+		SignedIn:  pages.SignedIn,
 		Address:   func(r *http.Request) string { return addressOf(r).String() },
 		Log:       log,
 	}

@@ -35,7 +35,7 @@ func askedOf(i oauth.Interaction) linkage.Asked {
 		Handle: string(i.Handle), Client: string(i.Client), Partner: i.Partner,
 		Functions: i.Asked.Functions, Accounts: i.Asked.Accounts, HistoryDays: i.Asked.HistoryDays,
 		Grant: linkage.ConsentID(i.Asked.Grant), GrantAction: i.Asked.GrantAction,
-		Relogin: i.Asked.Relogin, LoginHint: i.Asked.LoginHint, UILocales: i.Asked.UILocales,
+		Relogin: i.Asked.Relogin, ACRs: i.Asked.Demanded, LoginHint: i.Asked.LoginHint, UILocales: i.Asked.UILocales,
 	}
 }
 

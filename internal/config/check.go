@@ -218,6 +218,7 @@ func (c *checker) institution(path string, in *Institution) {
 func (c *checker) rules(path string, r Rules) {
 	c.lasts(path+".idle_for", r.IdleFor, 2*time.Minute, time.Hour)
 	c.lasts(path+".total_for", r.TotalFor, r.IdleFor, 4*time.Hour)
+	c.lasts(path+".session_for", r.SessionFor, 0, 12*time.Hour)
 	c.lasts(path+".bank_for", r.BankFor, time.Second, 50*time.Second)
 	c.lasts(path+".consent_for", r.ConsentFor, day, 365*day)
 	c.within(path+".history_days", r.HistoryDays, 1, 3660)

@@ -161,6 +161,7 @@ type Connector struct {
 type Rules struct {
 	IdleFor          time.Duration `key:"idle_for"`
 	TotalFor         time.Duration `key:"total_for"`
+	SessionFor       time.Duration `key:"session_for"`
 	BankFor          time.Duration `key:"bank_for"`
 	ConsentFor       time.Duration `key:"consent_for"`
 	HistoryDays      int           `key:"history_days"`

@@ -154,6 +154,9 @@ type User struct {
 	Standing Standing
 	MayLink  bool // whether the company permits this user to link accounts
 	Flagged  bool // the core's own suspicion about this login, one fact of the risk rules
+	// PasswordAt is when the password was last changed or given anew; zero: the
+	// bank cannot tell.
+	PasswordAt time.Time
 }
 
 // Question is one of a user's own registered questions.

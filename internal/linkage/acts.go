@@ -21,6 +21,8 @@ const (
 	JourneyTimedOut    audit.Name = "journey.timed_out"
 	JourneyHalted      audit.Name = "journey.halted" // it cannot go on: the request was completed elsewhere
 	JourneyExtended    audit.Name = "journey.extended"
+	SessionUsed        audit.Name = "session.used"  // it let its user into a journey without a login
+	SessionEndedName   audit.Name = "session.ended" // before its time
 	PressRefused       audit.Name = "press.refused" // foreign, stale, expired, or not offered
 	ConsentEndedName   audit.Name = "consent.ended"
 	ConsentSuspended   audit.Name = "consent.suspended"

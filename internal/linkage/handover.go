@@ -121,7 +121,7 @@ func acrOf(st state) string {
 	switch {
 	case st.Method == corebank.CertificateLogin:
 		return "certificate_password"
-	case st.Question != nil:
+	case st.Question != nil || st.Questioned:
 		return "password_question"
 	}
 	return "password"
@@ -133,7 +133,7 @@ func amrOf(st state) []string {
 	if st.Method == corebank.CertificateLogin {
 		amr = append(amr, "swk")
 	}
-	if st.Question != nil {
+	if st.Question != nil || st.Questioned {
 		amr = append(amr, "kba")
 	}
 	return amr

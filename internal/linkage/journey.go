@@ -45,6 +45,7 @@ type Service struct {
 // Rules are what an institution decides about its journeys.
 type Rules struct {
 	IdleFor          time.Duration // a page is good for this long: 15 minutes
+	SessionFor       time.Duration // how long a login serves further journeys of its browser; 0: every linking is a login
 	TotalFor         time.Duration // and the journey for this long in all: 60 minutes
 	BankFor          time.Duration // how long the bank may take for one press: 20 s
 	ConsentFor       time.Duration // unless the partner's registration says otherwise: 90 days

@@ -4,11 +4,13 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"time"
 
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/login"
 	"renkei.dev/internal/partner"
+	"renkei.dev/internal/secret"
 )
 
 // bankLogin is what the bank said to a press of API連携.
@@ -18,6 +20,7 @@ type bankLogin struct {
 	after     error // of what is asked once the password was right
 	verdict   login.Verdict
 	with      []login.Sighting
+	usual     bool // nothing of with needs to be kept anew
 	question  *corebank.Question
 	noAnswers bool
 	stopped   bool // the additional question is stopped
@@ -43,7 +46,8 @@ func (s *Service) askLogin(ctx context.Context, st *standing, d door) bankLogin 
 	if s.standingOf(a.user) != nil {
 		return a
 	}
-	if a.after = s.weigh(ctx, st, d, &a); a.after == nil && a.verdict.Asks {
+	hasty := st.now.Sub(st.row.TouchedAt) < hastyFor
+	if a.after = s.weigh(ctx, st, d.key, hasty, &a); a.after == nil && a.verdict.Asks {
 		a.after = s.pickQuestion(ctx, &a)
 	} else if a.after == nil {
 		a.holdings, a.after = s.askHoldings(ctx, a.user.ID)
@@ -67,7 +71,7 @@ func (s *Service) askHoldings(ctx context.Context, user corebank.UserID) (h hold
 }
 
 // weigh gathers the facts of the login and decides whether to ask a question.
-func (s *Service) weigh(ctx context.Context, st *standing, d door, a *bankLogin) error {
+func (s *Service) weigh(ctx context.Context, st *standing, key login.Key, hasty bool, a *bankLogin) error {
 	device := st.visit.Device.Token
 	if device.IsEmpty() {
 		device = deviceToken(st.st)
@@ -85,13 +89,14 @@ func (s *Service) weigh(ctx context.Context, st *standing, d door, a *bankLogin)
 	if err != nil {
 		return err
 	}
-	counters, err := s.Store.Counters(ctx, d.key, answerKey(a.user.ID))
+	counters, err := s.Store.Counters(ctx, key, answerKey(a.user.ID))
 	if err != nil {
 		return err
 	}
 	facts := login.FactsOf(seen, a.with)
+	a.usual = login.Usual(seen, a.with)
 	facts.Flagged = a.user.Flagged
-	facts.Hasty = st.now.Sub(st.row.TouchedAt) < hastyFor
+	facts.Hasty = hasty
 	facts.RecentFailures = counters[0].Wrong
 	a.verdict = s.Rules.Login.Risk.Judge(facts)
 	_, a.stopped = counters[1].Stopped(st.now, s.answerLimit())
@@ -113,26 +118,29 @@ func (s *Service) pickQuestion(ctx context.Context, a *bankLogin) error {
 	return nil
 }
 
-// letIn returns the journey of a user whose password is right, at whatever page
+// letIn returns the journey of a user who proved who they are, at whatever page
 // is theirs: the question, the first of the pages after it, or the page that
 // says why they cannot link.
-func (s *Service) letIn(st *standing, d door, press LoginPressRow, a bankLogin) (*standing, *login.Seen, audit.Act, error) {
+func (s *Service) letIn(st *standing, in entry, press secret.Digest, a bankLogin) (*standing, *login.Seen, *SessionBegun, audit.Act, error) {
 	after := *st
 	after.pre = nil
 	t := &after.st
 	t.LoginID, t.LastErrors, t.LastCause = "", nil, nil
-	t.AuthAt, t.Method = st.now, corebank.PasswordLogin
-	if d.button == LogInCertificate {
-		t.Method = corebank.CertificateLogin
-	}
+	t.AuthAt, t.Method, t.Questioned, t.Reused = in.at, in.method, in.questioned, in.button == ""
 	t.UserName, t.CompanyName, t.Role, t.With = a.user.Name, a.user.Company.Name, a.user.Role, a.with
-	t.Visited = []Step{LoginStep}
+	name := SessionUsed
+	if !t.Reused {
+		name, t.Visited = LoginDone, []Step{LoginStep}
+	}
 	after.row.User, after.row.Company = a.user.ID, a.user.Company.ID
-	after.row.Version, after.row.Button, after.row.Press = 1, d.button, press.Press
+	after.row.Version, after.row.Button, after.row.Press = 1, in.button, press
 	after.row.TouchedAt = st.now
 
 	var seen *login.Seen
-	act := detail(after.act(LoginDone), "button", string(d.button))
+	act := detail(after.act(name), "button", string(in.button))
+	if t.Reused {
+		act = detail(after.act(name), "logged_in_at", in.at.Format(time.RFC3339), "method", string(in.method))
+	}
 	switch cause := s.standingOf(a.user); {
 	case cause != nil:
 		t.Cause = cause
@@ -150,8 +158,11 @@ func (s *Service) letIn(st *standing, d door, press LoginPressRow, a bankLogin) 
 		if t.Cause != nil {
 			act = denied(act, string(t.Cause.Reason))
 		}
-		seen = s.seen(&after)
+		if !a.usual {
+			seen = s.seen(&after)
+		}
 	}
+	session := s.signIn(&after, t, a.user.ID, after.row.Version)
 	act.Detail["score"] = strconv.Itoa(a.verdict.Score)
 	for _, p := range a.verdict.Because {
 		act.Detail["risk_"+p.Fact] = strconv.Itoa(p.Weight)
@@ -160,7 +171,7 @@ func (s *Service) letIn(st *standing, d door, press LoginPressRow, a bankLogin) 
 	after.row.Step = after.step()
 	var err error
 	after.row.Sealed, err = s.sealState(after.row.ID, *t)
-	return &after, seen, act, err
+	return &after, seen, session, act, err
 }
 
 // seen is what becomes usual for a user who was let in.

@@ -24,16 +24,17 @@ func (s *Service) page(ctx context.Context, st *standing) (Journey, error) {
 	j := Journey{
 		ID: st.row.ID, Number: st.row.Number, Step: step, Press: s.token(st), Steps: marks(st.st, step),
 		Partner: st.partner, Company: st.st.CompanyName, User: st.st.UserName, Role: st.st.Role,
-		CanLeave: placeAt(step).has(Leave),
+		CanLeave: placeAt(step).has(Leave), CanSwitch: st.st.Reused && placeAt(step).has(SwitchUser) && !switched(st),
 	}
 	if st.old {
-		j.Step, j.CanLeave = RepeatStep, false
+		j.Step, j.CanLeave, j.CanSwitch = RepeatStep, false, false
 		j.Press = pressToken(st.st, st.row.ID, st.row.Version-1)
 		j.Repeat = &RepeatPage{Button: st.row.Button}
 		return j, nil
 	}
 	if st.underWay() {
 		if s.timeOver(st) {
+			j.CanSwitch = false
 			return ended(j, Cause{Code: TimeOver, Reason: TimedOut, CanLeave: true}), nil
 		}
 		j.EndsAt = s.endsAt(st.row)
@@ -82,9 +83,11 @@ func ended(j Journey, c Cause) Journey {
 	return Journey{
 		ID: j.ID, Number: j.Number, Step: EndedStep, Press: j.Press, Steps: j.Steps, Partner: j.Partner,
 		Company: j.Company, User: j.User, Role: j.Role, EndsAt: j.EndsAt, RemainingFor: j.RemainingFor,
-		CanLeave: c.CanLeave, Ended: &c,
+		CanLeave: c.CanLeave, CanSwitch: j.CanSwitch, Ended: &c,
 	}
 }
+
+func switched(st *standing) bool { return st.row.Button == SwitchUser }
 
 // closed returns why nobody can log in now: the bank is closed or does not
 // answer. A page that is opened then says so before anything is typed.

@@ -25,6 +25,8 @@ type Store interface {
 	CertificateTaken(ctx context.Context, once secret.Digest) (JourneyID, error)
 	// PINs returns what is kept of the accounts, of all users.
 	PINs(ctx context.Context, accounts []corebank.AccountID) ([]StoredPIN, error)
+	// Session returns a session. Errors: fault.NotFound.
+	Session(ctx context.Context, digest secret.Digest) (Session, error)
 	// Consent returns a consent. Errors: fault.NotFound.
 	Consent(ctx context.Context, id ConsentID) (Consent, error)
 	// ConsentsTo returns the consents of a user to a partner that are not Ended,

@@ -9,6 +9,7 @@ import (
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/login"
+	"renkei.dev/internal/secret"
 )
 
 const (
@@ -43,9 +44,12 @@ type outcome struct {
 	act     audit.Act
 	fates   []settled
 	seen    *login.Seen
+	session *SessionBegun
 	stage   []StagedPIN
 	approve *Consent // given: the protocol is asked to approve
 	deny    Reason   // left: the protocol is asked to deny
+
+	endSession *secret.Digest
 }
 
 // settled is how one try ended.
@@ -325,7 +329,7 @@ func (s *Service) moved(ctx context.Context, st *standing, b Button, claim int64
 	if !placeAt(st.step()).mayLead(b, row.Step) && !s.timeOver(st) {
 		return JourneyMoved{}, fault.New(fault.Internal, "%s of %s may not lead to %s", b, st.step(), row.Step)
 	}
-	m := JourneyMoved{From: st.row.Version, Claim: claim, Now: st.now, Counters: counted, Seen: out.seen, Stage: out.stage, Done: out.act}
+	m := JourneyMoved{From: st.row.Version, Claim: claim, Now: st.now, Counters: counted, Seen: out.seen, Session: out.session, Ends: out.endSession, Stage: out.stage, Done: out.act}
 	if row.Step == HandoverStep {
 		row.EndedAt, row.Way, row.WayUntil = st.now, way, st.now.Add(wayFor)
 		if out.approve == nil {
@@ -374,7 +378,15 @@ func (s *Service) result(ctx context.Context, st *standing) (Result, error) {
 	if st.visit.Device.Token.IsEmpty() {
 		r.Device = deviceToken(st.st)
 	}
+	if st.st.SessionVersion > 0 && st.st.SessionVersion == st.row.Version {
+		r.Session = sessionToken(st.st, st.row.ID)
+	}
 	var err error
+	if st.row.Button == SwitchUser {
+		if r.Again, err = s.again(st); err != nil {
+			return Result{}, err
+		}
+	}
 	if r.Journey, err = s.page(ctx, st); err != nil {
 		return Result{}, err
 	}

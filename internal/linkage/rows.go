@@ -87,13 +87,15 @@ type LoginSettled struct {
 	Counters []login.Counted
 	Begins   *Row // the journey, once the login succeeded
 	Seen     *login.Seen
+	Session  *SessionBegun
 	Done     audit.Act
 }
 
-// JourneyBegun is a journey that the customer left before the login. It no
-// longer holds when the journey has begun.
+// JourneyBegun is a journey that the customer left before the login, or that a
+// session let them into without one. It no longer holds when the journey has begun.
 type JourneyBegun struct {
 	Row  Row
+	Seen *login.Seen
 	Done audit.Act
 }
 
@@ -119,9 +121,11 @@ type JourneyMoved struct {
 	Row      Row
 	Counters []login.Counted
 	Seen     *login.Seen
-	Stage    []StagedPIN // beside or instead of what was staged before
-	Drop     bool        // what was staged is discarded
-	InForce  *StoredPIN  // what was staged comes into force; whose and with which consent
+	Session  *SessionBegun
+	Ends     *secret.Digest // the session that ends
+	Stage    []StagedPIN    // beside or instead of what was staged before
+	Drop     bool           // what was staged is discarded
+	InForce  *StoredPIN     // what was staged comes into force; whose and with which consent
 	Consent  *Consent
 	Done     audit.Act
 }

@@ -4,17 +4,19 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"time"
 
 	"renkei.dev/internal/fault"
 )
 
 const seedBytes = 32
 
-// Start opens a journey for what the protocol found. It writes nothing: the
-// journey is the cookie until its login succeeds. Opening one request again
+// Start opens a journey for what the protocol found, in the browser of v, which
+// has no journey yet. It writes nothing: the journey is the cookie until its
+// login succeeds; or until its browser brings a session that lasts (session.go). Opening one request again
 // opens another journey; the first to complete spends the request.
 // Errors: Halted (940, 941, 942, none of which leads back to the partner).
-func (s *Service) Start(ctx context.Context, a Asked) (Opening, error) {
+func (s *Service) Start(ctx context.Context, a Asked, v Visit) (Opening, error) {
 	now := s.now()
 	p, err := s.Partners.Partner(ctx, a.Partner)
 	if errors.Is(err, fault.NotFound) {
@@ -31,7 +33,25 @@ func (s *Service) Start(ctx context.Context, a Asked) (Opening, error) {
 			return Opening{}, Halted{Cause{Code: RequestTooWide, Reason: NotPermitted}}
 		}
 	}
-	pre := prelude{
+	pre := s.newPrelude(a, now)
+	v.Journey = pre.Row.ID
+	in, err := s.resume(ctx, &standing{now: now, visit: v, row: pre.Row, st: pre.State, partner: p})
+	if err != nil {
+		return Opening{}, fault.Wrap(fault.Of(err), "go on with a session", err)
+	}
+	if in != nil {
+		o := Opening{Journey: in.row.ID, Step: in.row.Step, Cookie: cookieOf(in.st, in.row.ID, in.row.Version)}
+		if v.Device.Token.IsEmpty() {
+			o.Device = deviceToken(in.st)
+		}
+		return o, nil
+	}
+	cookie, err := s.sealPrelude(pre)
+	return Opening{Journey: pre.Row.ID, Step: LoginStep, Cookie: cookie}, err
+}
+
+func (s *Service) newPrelude(a Asked, now time.Time) prelude {
+	return prelude{
 		Row: Row{
 			ID: JourneyID(s.NextID()), Number: newInquiryNumber(), Partner: a.Partner, Client: a.Client,
 			Step: LoginStep, BeganAt: now, TouchedAt: now,
@@ -39,8 +59,6 @@ func (s *Service) Start(ctx context.Context, a Asked) (Opening, error) {
 		State:  state{Seed: random(), Asked: a, LoginID: a.LoginHint, Host: 1},
 		Pepper: random(),
 	}
-	cookie, err := s.sealPrelude(pre)
-	return Opening{Journey: pre.Row.ID, Cookie: cookie}, err
 }
 
 func random() []byte {

@@ -29,6 +29,10 @@ type state struct {
 	Question    *corebank.Question   `json:",omitempty"`
 	Answered    bool
 
+	Reused         bool  `json:",omitempty"` // a session let the user in: there was no login
+	Questioned     bool  `json:",omitempty"` // the session's login included the question
+	SessionVersion int64 `json:",omitempty"` // at which a session began; 0: none did
+
 	LetIn     bool // authenticated, and the bank said what there is to link
 	Rights    []corebank.Right
 	Accounts  []corebank.Account

@@ -344,11 +344,15 @@ func (s *Service) decideLogin(ctx context.Context, st *standing, d door, row Log
 	var out shown
 	switch {
 	case a.err == nil && a.after == nil:
-		after, seen, act, err := s.letIn(st, d, row, a)
+		in := entry{button: d.button, at: st.now, method: corebank.PasswordLogin}
+		if d.button == LogInCertificate {
+			in.method = corebank.CertificateLogin
+		}
+		after, seen, session, act, err := s.letIn(st, in, row.Press, a)
 		if err != nil {
 			return c, out, nil, err
 		}
-		c.Begins, c.Seen, c.Done = &after.row, seen, act
+		c.Begins, c.Seen, c.Session, c.Done = &after.row, seen, session, act
 		c.Row.Outcome, err = json.Marshal(shown{Begun: true})
 		return c, out, after, err
 	case a.err == nil: // the password was right, but the bank went silent after it

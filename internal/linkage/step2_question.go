@@ -74,6 +74,7 @@ func (s *Service) decideAnswer(st *standing, a bankAnswer) outcome {
 			out.act = denied(out.act, string(t.Cause.Reason))
 		}
 		out.seen = s.seen(st)
+		out.session = s.signIn(st, t, st.row.User, st.row.Version+1)
 	case a.err == nil:
 		cause, why := bankCause(a.after)
 		t.LastCause, out.act = &cause, failed(out.act, why)

@@ -35,6 +35,7 @@ const (
 	Allow            Button = "allow"              // 許可
 	Refuse           Button = "refuse"             // 許可しない
 	Leave            Button = "leave"              // 中止して連携先へ戻る, and 連携先へ戻る of AL-9xx
+	SwitchUser       Button = "switch_user"        // 別の利用者としてログインする: only where a session skipped the login
 	Extend           Button = "extend"             // 時間を延長する: never leads anywhere
 )
 
@@ -65,26 +66,29 @@ var places = []place{
 		[]lead{{LogInCertificate, afterLogin(CertificateStep)}, {Leave, out}}},
 	{QuestionStep, "手順2", true,
 		underWay(func(st state) bool { return st.Question != nil && !st.Answered }),
-		[]lead{{Answer, afterLogin()}, {Leave, out}}},
+		[]lead{{Answer, afterLogin()}, switches, {Leave, out}}},
 	{BusinessStep, "手順3", true,
 		underWay(func(st state) bool { return st.Chooses && len(st.Functions) == 0 }),
-		[]lead{{Next, []Step{PINStep, ConsentStep, EndedStep}}, {Leave, out}}},
+		[]lead{{Next, []Step{PINStep, ConsentStep, EndedStep}}, switches, {Leave, out}}},
 	{PINStep, "手順4", true,
 		underWay(func(st state) bool { return st.MorePINs || st.PINsAsked && !st.PINsSettled && !st.ResultOpen }),
-		[]lead{{Register, []Step{PINStep, PINResultStep}}, {Postpone, []Step{ConsentStep}}, {Leave, out}}},
+		[]lead{{Register, []Step{PINStep, PINResultStep}}, {Postpone, []Step{ConsentStep}}, switches, {Leave, out}}},
 	{PINResultStep, "手順5", true,
 		underWay(func(st state) bool { return st.ResultOpen }),
-		[]lead{{Confirm, []Step{ConsentStep}}, {RegisterMore, []Step{PINStep}}, {Leave, out}}},
+		[]lead{{Confirm, []Step{ConsentStep}}, {RegisterMore, []Step{PINStep}}, switches, {Leave, out}}},
 	{ConsentStep, "手順6", true,
 		underWay(func(state) bool { return true }),
-		[]lead{{Allow, out}, {Refuse, out}, {Leave, out}}},
+		[]lead{{Allow, out}, {Refuse, out}, switches, {Leave, out}}},
 	{HandoverStep, "", false,
 		func(st state) bool { return st.Allowed || st.Reason != "" },
 		nil},
 	{EndedStep, "", false,
 		func(st state) bool { return st.Cause != nil },
-		[]lead{{Leave, out}}},
+		[]lead{switches, {Leave, out}}},
 }
+
+// switches leads out of this journey: the request goes on in another.
+var switches = lead{SwitchUser, []Step{EndedStep}}
 
 // out is where a button leads that is the journey's last: to the hand-over, or
 // to AL-940 when another browser completed the request meanwhile.
@@ -163,7 +167,9 @@ func taken(st state, step, here Step) bool {
 		return true
 	}
 	switch step {
-	case LoginStep, ConsentStep:
+	case LoginStep:
+		return !st.Reused
+	case ConsentStep:
 		return true
 	case QuestionStep:
 		return st.Question != nil

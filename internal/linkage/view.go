@@ -25,6 +25,7 @@ type Journey struct {
 	EndsAt       time.Time     // when this page is over, if nothing is pressed; zero after the end
 	RemainingFor time.Duration // until EndsAt
 	Extendable   bool          // whether Extend would move EndsAt
+	CanSwitch    bool          // 別の利用者としてログインする is a button of this page
 	CanLeave     bool          // 中止して連携先へ戻る is a button of this page
 
 	Login       *LoginPage

@@ -20,7 +20,8 @@ type Asked struct {
 	HistoryDays int                         // 0: as far as the partner may look back
 	Grant       ConsentID                   // the consent that a named grant stands for now; empty: none named
 	GrantAction string                      // create, merge or replace; empty as create
-	Relogin     bool
+	Relogin     bool                        // no session may be used
+	ACRs        []string                    // of which the login must be one; none: any
 	LoginHint   string
 	UILocales   []string
 }
@@ -31,6 +32,7 @@ type Visit struct {
 	Journey JourneyID
 	Cookie  secret.Value // the value of the journey's own cookie, one cookie for each journey
 	Press   string       // of a button: Journey.Press of the page on which it stood
+	Session secret.Value // the value of the session's cookie; empty: none
 	Address netip.Addr
 	Device  Device
 }
@@ -41,11 +43,13 @@ type Device struct {
 	UserAgent string
 }
 
-// Opening is a journey that may begin. Nothing is written: all of it is in the
-// cookie, sealed.
+// Opening is a journey that may begin. With the login as its step nothing is
+// written: all of it is in the cookie, sealed.
 type Opening struct {
 	Journey JourneyID
+	Step    Step
 	Cookie  secret.Value
+	Device  secret.Value // as Result.Device
 }
 
 // Result is what a button led to. The page to show is Journey; where it has
@@ -55,6 +59,8 @@ type Result struct {
 	Journey Journey
 	Cookie  secret.Value // the journey's cookie from now on; empty: unchanged
 	Device  secret.Value // to be kept in the device's cookie; empty: nothing new
+	Session secret.Value // to be kept in the session's cookie; empty: nothing new
+	Again   *Opening     // the request goes on in this journey, and the browser's session is over
 	Stale   bool         // the press belonged to a page that is over: nothing was done, and Journey is where it stands
 }
 

@@ -3,6 +3,7 @@ package login
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"renkei.dev/internal/corebank"
@@ -29,7 +30,7 @@ type Sighting struct {
 
 // Seen records what a user was seen with at a login that went all the way
 // through, additional question included: what an attacker brings does not
-// become usual by being tried. It is a part of the change that it belongs to. It is a part of the change that it belongs to.
+// become usual by being tried. It is a part of the change that it belongs to.
 type Seen struct {
 	User   corebank.UserID
 	With   []Sighting
@@ -58,6 +59,23 @@ func FactsOf(seen []Sighting, now []Sighting) Facts {
 		NewDevice: !known(Device), NewNetwork: !known(Network),
 		FirstPartner: !known(Partner), UnusualHour: !known(Hour),
 	}
+}
+
+// usualFor is how long a sighting is not renewed, so that the usual login writes
+// none.
+const usualFor = 24 * time.Hour
+
+// Usual tells whether all of now was seen not long ago, so that nothing needs to
+// be kept anew.
+func Usual(seen, now []Sighting) bool {
+	for _, n := range now {
+		if !slices.ContainsFunc(seen, func(s Sighting) bool {
+			return s.Trait == n.Trait && s.Value == n.Value && n.LastAt.Sub(s.LastAt) < usualFor
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 func near(a, b string) bool {

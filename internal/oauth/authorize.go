@@ -25,7 +25,7 @@ func (e *Engine) Begin(ctx context.Context, r AuthorizeRequest) (Interaction, er
 	if err != nil {
 		return Interaction{}, e.beginRefused(ctx, r, err)
 	}
-	i, err := e.begin(ctx, pushed, r.Began, now)
+	i, err := e.begin(ctx, pushed, r, now)
 	if err != nil {
 		return Interaction{}, e.beginRefused(ctx, r, err)
 	}
@@ -73,9 +73,9 @@ func (e *Engine) find(ctx context.Context, r AuthorizeRequest, id ClientID, now 
 
 // begin judges a found request as it stands now. handles are those of the
 // journeys that this browser began; nil for none.
-func (e *Engine) begin(ctx context.Context, pushed PushedRequest, handles func() []Handle, now time.Time) (Interaction, error) {
+func (e *Engine) begin(ctx context.Context, pushed PushedRequest, r AuthorizeRequest, now time.Time) (Interaction, error) {
 	h := newHandle(pushed.Key, now)
-	if handles != nil && !now.Before(pushed.ExpiresAt) {
+	if handles := r.Began; handles != nil && !now.Before(pushed.ExpiresAt) {
 		for _, one := range handles() {
 			if old, ok := one.parse(); ok && old.key == pushed.Key {
 				h = old
@@ -94,7 +94,7 @@ func (e *Engine) begin(ctx context.Context, pushed PushedRequest, handles func()
 		return Interaction{}, page(PartnerOutOfAction, &Failure{Code: UnauthorizedClient, Word: string(PartnerStopped), Cause: err})
 	}
 	asked := request.asked()
-	if f := e.beginFault(k, p, request, asked); f != nil {
+	if f := e.beginFault(k, p, request, asked, r.SignedIn); f != nil {
 		return Interaction{}, e.tell(ctx, k, request, f)
 	}
 	if request.GrantID != "" {
@@ -109,13 +109,15 @@ func (e *Engine) begin(ctx context.Context, pushed PushedRequest, handles func()
 
 // beginFault judges what may have changed since the request was pushed, and what
 // needs no customer to be answered.
-func (e *Engine) beginFault(k *knownClient, p partner.Partner, r Request, asked Asked) *AuthorizeFailure {
+func (e *Engine) beginFault(k *knownClient, p partner.Partner, r Request, asked Asked, signedIn func() bool) *AuthorizeFailure {
 	switch {
 	case !slices.Contains(k.RedirectURIs, r.RedirectURI): // withdrawn meanwhile: nothing may redirect
 		return page(BadRequest, fail(InvalidRequest, "redirect_uri is not registered"))
 	case len(intersect(asked.Functions, p.Functions)) < len(asked.Functions):
 		return page(BeyondRegistration, fail(InvalidScope, "scope is beyond the partner's contract"))
-	case r.Prompt == "none": // every linking is a login, and step 6 is never skipped
+	case r.Prompt == "none" && !asked.Relogin && signedIn != nil && signedIn(): // step 6 is never skipped
+		return page(BeyondRegistration, fail(ConsentRequired, "consent_required"))
+	case r.Prompt == "none":
 		return page(BeyondRegistration, fail(LoginRequired, "login_required"))
 	case !e.issuer.reachable(r.essentialACR()):
 		return page(BeyondRegistration, fail(UnmetAuthentication, "acr cannot be met"))

@@ -26,8 +26,11 @@ type AuthorizeRequest struct {
 	// Began returns the handles of this browser's journeys, so that it may open a
 	// request that it began with again after the request's own life. It is asked
 	// only then; nil: of none.
-	Began   func() []Handle
-	Address string
+	Began func() []Handle
+	// SignedIn tells whether this browser holds a sign-in session. It is asked
+	// only for prompt=none; nil: none does.
+	SignedIn func() bool
+	Address  string
 }
 
 // Pushed is the answer to a pushed request (RFC 9126 §2.2).

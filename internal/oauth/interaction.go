@@ -27,7 +27,8 @@ type Asked struct {
 	HistoryDays int      // 0: the institution's default
 	Grant       string   // the consent that a named grant_id stands for now; empty: none named
 	GrantAction string   // create, merge or replace (Grant Management §3.2); empty as create
-	Relogin     bool     // prompt=login or max_age: no session may be used
+	Relogin     bool     // prompt=login, select_account or max_age, or a user is named: no session may be used
+	Demanded    []string // contexts of which the login must be one; none: any
 	ACRs        []string // wishes, the best first
 	LoginHint   string
 	UILocales   []string

@@ -303,9 +303,18 @@ func (r Request) asked() Asked {
 		Accounts:    accounts,
 		HistoryDays: days,
 		GrantAction: r.GrantAction,
-		Relogin:     r.MaxAge != nil || slices.Contains(strings.Fields(r.Prompt), "login"),
+		Relogin:     r.relogin(),
+		Demanded:    r.essentialACR(),
 		ACRs:        wishes,
 		LoginHint:   r.LoginHint,
 		UILocales:   strings.Fields(r.UILocales),
 	}
+}
+
+// relogin tells whether the request asks for a login of its own. Where it names
+// a user by a subject, only a login can tell whether they are the one.
+func (r Request) relogin() bool {
+	prompts := strings.Fields(r.Prompt)
+	return r.MaxAge != nil || len(r.wantedSubjects()) > 0 ||
+		slices.Contains(prompts, "login") || slices.Contains(prompts, "select_account")
 }

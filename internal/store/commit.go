@@ -107,6 +107,8 @@ func (in *Institution) apply(ctx context.Context, t tx, change audit.Change) err
 		return in.applyLoginSettled(ctx, t, c)
 	case linkage.JourneyBegun:
 		return in.applyJourneyBegun(ctx, t, c)
+	case linkage.SessionEnded:
+		return in.applySessionEnded(ctx, t, c)
 	case linkage.JourneyClaimed:
 		return in.applyJourneyClaimed(ctx, t, c)
 	case linkage.JourneyMoved:

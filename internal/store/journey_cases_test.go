@@ -331,10 +331,10 @@ func TestAPartnerThatIsStoppedStopsItsJourneys(t *testing.T) {
 		if err != nil || !r.Stale || r.Journey.Ended == nil || r.Journey.Ended.Code != linkage.PartnerHalted || len(d.paper.approved) != 0 {
 			t.Errorf("許可 leads to %+v, %v", r.Journey.Ended, err)
 		}
-		if _, err := d.svc.Start(t.Context(), linkage.Asked{Handle: "h", Partner: "fixed"}); halted(err) != linkage.PartnerHalted {
+		if _, err := d.svc.Start(t.Context(), linkage.Asked{Handle: "h", Partner: "fixed"}, linkage.Visit{}); halted(err) != linkage.PartnerHalted {
 			t.Errorf("a new journey: %v", err)
 		}
-		if _, err := d.svc.Start(t.Context(), linkage.Asked{Handle: "h", Partner: "nobody"}); halted(err) != linkage.RequestUnknown {
+		if _, err := d.svc.Start(t.Context(), linkage.Asked{Handle: "h", Partner: "nobody"}, linkage.Visit{}); halted(err) != linkage.RequestUnknown {
 			t.Errorf("of an unknown partner: %v", err)
 		}
 	})

@@ -174,28 +174,47 @@ type browser struct {
 	id     linkage.JourneyID
 	cookie secret.Value
 	device secret.Value
+	signed secret.Value // the session's cookie
 	at     linkage.Journey
 }
 
 // open opens a journey to a partner and its first page.
 func (d *desk) open(p partner.ID, more ...func(*linkage.Asked)) *browser {
 	d.t.Helper()
+	return (&browser{desk: d}).open(p, more...)
+}
+
+// open opens another journey in the same browser.
+func (b *browser) open(p partner.ID, more ...func(*linkage.Asked)) *browser {
+	d := b.desk
+	d.t.Helper()
 	a := linkage.Asked{Handle: "handle-" + time.Now().Format("150405.000000000"), Client: "client-" + string(p), Partner: p}
 	for _, m := range more {
 		m(&a)
 	}
-	o, err := d.svc.Start(d.t.Context(), a)
+	o, err := d.svc.Start(d.t.Context(), a, b.visit())
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	b := &browser{desk: d, id: o.Journey, cookie: o.Cookie}
-	b.load()
-	return b
+	return b.lead(o)
+}
+
+// lead goes on in another journey.
+func (b *browser) lead(o linkage.Opening) *browser {
+	b.t.Helper()
+	n := &browser{desk: b.desk, id: o.Journey, cookie: o.Cookie, device: b.device, signed: b.signed}
+	if !o.Device.IsEmpty() {
+		n.device = o.Device
+	}
+	if n.load(); n.at.Step != o.Step && n.at.Step != linkage.EndedStep {
+		b.t.Errorf("the journey opens at %s and stands at %s", o.Step, n.at.Step)
+	}
+	return n
 }
 
 func (b *browser) visit() linkage.Visit {
 	return linkage.Visit{
-		Journey: b.id, Cookie: b.cookie, Press: b.at.Press, Address: netip.MustParseAddr("192.0.2.7"),
+		Journey: b.id, Cookie: b.cookie, Session: b.signed, Press: b.at.Press, Address: netip.MustParseAddr("192.0.2.7"),
 		Device: linkage.Device{Token: b.device, UserAgent: "test"},
 	}
 }
@@ -229,6 +248,9 @@ func (b *browser) take(r linkage.Result) {
 	}
 	if !r.Device.IsEmpty() {
 		b.device = r.Device
+	}
+	if !r.Session.IsEmpty() {
+		b.signed = r.Session
 	}
 	b.at = r.Journey
 }

@@ -167,6 +167,7 @@ func (in *Institution) Forget(ctx context.Context, from time.Time) error {
 		byTime("login_presses", "press", "until"),
 		byTime("certificate_hops", "secret", "until"),
 		byTime("login_rates", "subject, minute", "minute"),
+		byTime("sign_in_sessions", "digest", "until"),
 		byTime("pin_slots", "account_id, number", "until"),
 	} {
 		if err := in.forget(ctx, gone, micros(from)); err != nil {

@@ -73,7 +73,10 @@ func notNil(b []byte) []byte {
 }
 
 func (in *Institution) applyJourneyBegun(ctx context.Context, t tx, c linkage.JourneyBegun) error {
-	return in.insertJourney(ctx, t, c.Row)
+	if err := in.insertJourney(ctx, t, c.Row); err != nil {
+		return err
+	}
+	return in.applySeen(ctx, t, c.Seen)
 }
 
 func (in *Institution) applyJourneyClaimed(ctx context.Context, t tx, c linkage.JourneyClaimed) error {
@@ -102,6 +105,9 @@ func (in *Institution) applyJourneyMoved(ctx context.Context, t tx, c linkage.Jo
 		return err
 	}
 	if err := in.applySeen(ctx, t, c.Seen); err != nil {
+		return err
+	}
+	if err := in.applySession(ctx, t, c.Session, c.Ends); err != nil {
 		return err
 	}
 	for _, p := range c.Stage {
@@ -182,6 +188,9 @@ func (in *Institution) applyLoginSettled(ctx context.Context, t tx, c linkage.Lo
 		return err
 	}
 	if err := in.applySeen(ctx, t, c.Seen); err != nil {
+		return err
+	}
+	if err := in.applySession(ctx, t, c.Session, nil); err != nil {
 		return err
 	}
 	if c.Begins == nil {

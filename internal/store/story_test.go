@@ -244,7 +244,7 @@ func (s *story) link() (tokens oauth.Tokens, refused bool) {
 		}
 		o, err := s.svc.Start(s.t.Context(), linkage.Asked{
 			Handle: string(i.Handle), Client: string(i.Client), Partner: i.Partner, Functions: i.Asked.Functions, HistoryDays: i.Asked.HistoryDays,
-		})
+		}, linkage.Visit{})
 		if err != nil {
 			return err
 		}

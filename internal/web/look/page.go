@@ -32,6 +32,7 @@ type Page struct {
 	Steps     []Step
 	Remaining *Remaining
 	Leave     *Leave
+	Another   *Leave    // 別の利用者としてログインする
 	Problems  []Problem // the error summary
 	Refresh   string    // an address that the browser goes to at once; empty: none
 	Switch    []LanguageLink
@@ -71,7 +72,7 @@ func (r Remaining) Left(w i18n.Words) string {
 	return w.T("layout.minutes", "n", (r.Seconds+30)/60)
 }
 
-// Leave is 中止して連携先へ戻る.
+// Leave is a small form with one button, such as 中止して連携先へ戻る.
 type Leave struct {
 	Action string
 	Press  string

@@ -48,5 +48,8 @@ func (e edge) begin(w http.ResponseWriter, r *http.Request) (oauth.Interaction, 
 	if e.Began != nil {
 		request.Began = func() []oauth.Handle { return e.Began(r) }
 	}
+	if e.SignedIn != nil {
+		request.SignedIn = func() bool { return e.SignedIn(r) }
+	}
 	return e.Engine.Begin(r.Context(), request)
 }

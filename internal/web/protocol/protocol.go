@@ -26,6 +26,8 @@ type Options struct {
 	ErrorPage func(http.ResponseWriter, *http.Request, *oauth.AuthorizeFailure)
 	// Began returns the handles of the journeys that this browser began.
 	Began func(*http.Request) []oauth.Handle
+	// SignedIn tells whether this browser holds a sign-in session; nil: none does.
+	SignedIn func(*http.Request) bool
 	// Address returns the client's network address; nil: that of the connection.
 	Address func(*http.Request) string
 	// Certificates returns the client's certificate chain at the mutual-TLS

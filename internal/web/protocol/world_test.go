@@ -62,6 +62,7 @@ func newConversation(t testing.TB, change func(*oauth.Config), metadata map[stri
 			c.began = append(c.began, i)
 			w.WriteHeader(http.StatusSeeOther)
 		},
+		SignedIn: func(r *http.Request) bool { return strings.Contains(r.Header.Get("Cookie"), "__Host-session=") },
 		ErrorPage: func(w http.ResponseWriter, _ *http.Request, f *oauth.AuthorizeFailure) {
 			c.pages = append(c.pages, f)
 			w.WriteHeader(http.StatusBadRequest)

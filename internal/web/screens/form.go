@@ -64,6 +64,9 @@ func (s *Screens) page(r *http.Request, j linkage.Journey, screen, headingKey st
 	if j.CanLeave && j.Step != linkage.EndedStep {
 		p.Leave = &look.Leave{Action: address(j.ID, actionOf(linkage.Leave)), Press: j.Press}
 	}
+	if j.CanSwitch {
+		p.Another = &look.Leave{Action: address(j.ID, actionOf(linkage.SwitchUser)), Press: j.Press}
+	}
 	p.Problems = problems(p.Words, j)
 	return p
 }

@@ -203,6 +203,9 @@ func pages() []shown {
 			}}
 		}), nil},
 		{"consent", with(at(linkage.ConsentStep), func(j *linkage.Journey) { j.Consent = consent() }), nil},
+		{"consent_signed_in", with(at(linkage.ConsentStep), func(j *linkage.Journey) {
+			j.Consent, j.CanSwitch, j.Steps = consent(), true, steps(linkage.ConsentStep, linkage.ConsentStep)
+		}), nil},
 		{"consent_existing", with(at(linkage.ConsentStep), func(j *linkage.Journey) {
 			j.Partner.ChainedService = "みほん経費精算"
 			j.Consent = consent()

@@ -49,6 +49,7 @@ func (s *Screens) presses() map[string]press {
 		actionOf(linkage.RegisterMore):     bare(l.RegisterMorePINs),
 		actionOf(linkage.Allow):            s.allow,
 		actionOf(linkage.Refuse):           bare(l.Refuse),
+		actionOf(linkage.SwitchUser):       bare(l.SwitchUser),
 		actionOf(linkage.Leave):            bare(l.Leave),
 	}
 }
@@ -82,6 +83,8 @@ func actionOf(b linkage.Button) string {
 		return string(linkage.ConsentStep)
 	case linkage.Refuse:
 		return string(linkage.ConsentStep) + "/refuse"
+	case linkage.SwitchUser:
+		return "switch"
 	case linkage.Extend:
 		return "extend"
 	}
@@ -96,6 +99,10 @@ const deviceLife = 400 * 24 * time.Hour
 
 var deviceCookie = web.Cookie{Name: "device", Life: deviceLife}
 
+// sessionCookie is the browser's until it closes; the server knows how long it
+// is good for.
+var sessionCookie = web.Cookie{Name: "session"}
+
 // cookieLife is longer than any journey; the journey itself says when it is over.
 const cookieLife = 3 * time.Hour
 
@@ -109,11 +116,18 @@ func (s *Screens) visit(r *http.Request) (linkage.Visit, error) {
 	if err != nil {
 		return linkage.Visit{}, err
 	}
+	v := s.browser(r)
+	v.Journey, v.Cookie = id, cookieOf(id).Of(r)
+	return v, nil
+}
+
+// browser reads who comes, whatever the journey.
+func (s *Screens) browser(r *http.Request) linkage.Visit {
 	agent := r.UserAgent()
 	return linkage.Visit{
-		Journey: id, Cookie: cookieOf(id).Of(r), Address: s.Address(r),
+		Session: sessionCookie.Of(r), Address: s.Address(r),
 		Device: linkage.Device{Token: deviceCookie.Of(r), UserAgent: agent[:min(len(agent), 400)]},
-	}, nil
+	}
 }
 
 // get shows the page where the journey stands; its own address is the only one
@@ -162,6 +176,11 @@ func (s *Screens) post(do press) http.HandlerFunc {
 			return
 		}
 		s.keep(w, v.Journey, result)
+		if result.Again != nil {
+			sessionCookie.Clear(w)
+			s.lead(w, r, *result.Again)
+			return
+		}
 		j := result.Journey
 		unsaved := len(j.Errors) > 0 && result.Cookie.IsEmpty() && !result.Stale
 		if unsaved || j.Step == linkage.EndedStep && !result.Stale {
@@ -179,6 +198,9 @@ func (s *Screens) keep(w http.ResponseWriter, id linkage.JourneyID, result linka
 	}
 	if !result.Device.IsEmpty() {
 		deviceCookie.Set(w, result.Device)
+	}
+	if !result.Session.IsEmpty() {
+		sessionCookie.Set(w, result.Session)
 	}
 }
 

@@ -17,14 +17,27 @@ const maxJourneys = 8
 // Start opens a journey for what the authorization endpoint found and leads the
 // browser to its first page, or shows why none can begin.
 func (s *Screens) Start(w http.ResponseWriter, r *http.Request, asked linkage.Asked) {
-	opening, err := s.Linkage.Start(r.Context(), asked)
+	opening, err := s.Linkage.Start(r.Context(), asked, s.browser(r))
 	if err != nil {
 		s.halted(w, r, err)
 		return
 	}
 	forgetOldest(w, r)
-	cookieOf(opening.Journey).Set(w, opening.Cookie)
-	http.Redirect(w, r, address(opening.Journey, string(linkage.LoginStep)), http.StatusSeeOther)
+	s.lead(w, r, opening)
+}
+
+// lead leads the browser into a journey.
+func (s *Screens) lead(w http.ResponseWriter, r *http.Request, o linkage.Opening) {
+	cookieOf(o.Journey).Set(w, o.Cookie)
+	if !o.Device.IsEmpty() {
+		deviceCookie.Set(w, o.Device)
+	}
+	http.Redirect(w, r, address(o.Journey, string(o.Step)), http.StatusSeeOther)
+}
+
+// SignedIn tells whether a browser holds a session that lasts.
+func (s *Screens) SignedIn(r *http.Request) bool {
+	return s.Linkage.SignedIn(r.Context(), s.browser(r))
 }
 
 // journeys returns the journeys that a browser has cookies of, the oldest first.
