@@ -21,6 +21,7 @@ import (
 	"renkei.dev/internal/config"
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/metrics"
 	"renkei.dev/internal/secret"
 	"renkei.dev/internal/store"
 	"renkei.dev/internal/web"
@@ -44,6 +45,7 @@ type App struct {
 
 	cfg       Config
 	db        *store.DB
+	metrics   *metrics.Metrics
 	banks     []io.Closer
 	listeners []web.Listener
 	proxies   *web.Proxies  // nil: none
@@ -71,11 +73,15 @@ func Open(ctx context.Context, cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, StoreConfig(cfg.Settings, cfg.Material, box, cfg.Log))
+	meter := metrics.New()
+	opening := StoreConfig(cfg.Settings, cfg.Material, box, cfg.Log)
+	opening.Meter = meter
+	db, err := store.Open(ctx, opening)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, db: db, proxies: proxiesOf(cfg), stopping: make(chan struct{})}
+	meter.Watch(db, cfg.Now)
+	a := &App{cfg: cfg, db: db, metrics: meter, proxies: proxiesOf(cfg), stopping: make(chan struct{})}
 	if err := a.build(ctx, box, ids); err != nil {
 		a.Close()
 		return nil, err

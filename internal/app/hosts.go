@@ -116,9 +116,10 @@ func byHost(hosts []host) http.Handler {
 }
 
 // probes answers what an operator's machinery asks: /livez whether the process
-// runs, /readyz whether it should be sent requests.
+// runs, /readyz whether it should be sent requests, /metrics how it fares.
 func (a *App) probes() http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.metrics.Handler())
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		select {

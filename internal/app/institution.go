@@ -17,6 +17,7 @@ import (
 	"renkei.dev/internal/jose"
 	"renkei.dev/internal/linkage"
 	"renkei.dev/internal/login"
+	"renkei.dev/internal/metrics"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/partner"
 	"renkei.dev/internal/pki"
@@ -47,6 +48,7 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 	if err != nil {
 		return nil, err
 	}
+	bank = a.metrics.Bank(settings.Name, bank)
 	scoped := a.db.Institution(settings.Name)
 	partners := &partnersKept{store: scoped, fresh: fresh(scoped, store.Partners), known: map[partner.ID]keptPartner{}}
 	ring, err := a.startingRing(ctx, material.SigningKeys, scoped)
@@ -73,7 +75,7 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 		},
 		NextID: ids.Next, Now: a.cfg.Now,
 	}
-	return in, in.edges(a.cfg, material)
+	return in, in.edges(a.cfg, a.metrics, material)
 }
 
 // fresh tells of rows of a kind for how long they may be kept in memory.
@@ -102,7 +104,7 @@ func rulesOf(s config.Institution) linkage.Rules {
 }
 
 // edges puts handlers on the institution's hosts.
-func (in *Institution) edges(cfg Config, m config.InstitutionMaterial) error {
+func (in *Institution) edges(cfg Config, meter *metrics.Metrics, m config.InstitutionMaterial) error {
 	s := in.Settings
 	log := cfg.Log.With("institution", s.Name)
 	var brand fs.FS // nil: the plain brand
@@ -131,7 +133,10 @@ func (in *Institution) edges(cfg Config, m config.InstitutionMaterial) error {
 		Log:       log,
 	}
 	site := func(name string, o config.Origin) web.Site {
-		return web.Site{Name: name, Hosts: []string{o.Host()}, Headers: web.Headers{HSTS: s.StrictTLSFor}, TooSlow: 5 * time.Second, Log: log}
+		return web.Site{
+			Name: name, Hosts: []string{o.Host()}, Headers: web.Headers{HSTS: s.StrictTLSFor}, TooSlow: 5 * time.Second,
+			Seen: meter.Site(s.Name, name), Log: log,
+		}
 	}
 	withPages := func(name string, o config.Origin) web.Site {
 		w := site(name, o)

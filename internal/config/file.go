@@ -18,7 +18,7 @@ type File struct {
 	Database     Database      `key:"database"`
 	SealingKeys  []SealingKey  `key:"sealing_keys"`
 	Node         int           `key:"node"`        // 0 to 1022, another on every node
-	Admin        Address       `key:"admin"`       // /livez and /readyz, plain HTTP; empty: none
+	Admin        Address       `key:"admin"`       // /livez, /readyz and /metrics, plain HTTP; empty: none
 	StopWithin   time.Duration `key:"stop_within"` // how long running requests may finish
 	LogLevel     string        `key:"log_level"`   // debug, info, warn or error
 	Proxies      *Proxies      `key:"proxies"`     // machines before ours that end TLS; none: ours is the first

@@ -33,7 +33,10 @@ type Site struct {
 	Lost         func(w http.ResponseWriter, r *http.Request) // the page for a path that is spelled oddly; nil: the handler sees it as it came
 	TooSlow      time.Duration                                // a request slower than this is logged as a warning; 0: never
 	Address      func(r *http.Request) string                 // the client's network address in the log; nil: that of the connection
-	Log          *slog.Logger
+	// Seen is told of every request with its status, 0 if nothing was answered;
+	// r.Pattern is the route that answered. nil: nobody is told.
+	Seen func(r *http.Request, status int, took time.Duration)
+	Log  *slog.Logger
 }
 
 const defaultMaxBody = 64 << 10
@@ -44,13 +47,22 @@ func (s Site) Wrap(h http.Handler) http.Handler {
 	if limit == 0 {
 		limit = defaultMaxBody
 	}
-	h = http.MaxBytesHandler(h, limit)
+	h = bounded(h, limit)
 	h = s.ownForms(h)
 	h = s.plainPaths(h)
 	h = s.ownHosts(h)
 	h = s.Headers.Wrap(h)
 	h = s.recovered(h)
 	return s.logged(h)
+}
+
+// bounded bounds what a handler reads of a body. Unlike http.MaxBytesHandler it
+// hands the request itself on, so that the route that is found stands in it.
+func bounded(next http.Handler, limit int64) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // ownForms refuses unsafe requests that a browser sends for a foreign page
@@ -135,6 +147,9 @@ func (s Site) logged(next http.Handler) http.Handler {
 		seen := &watched{ResponseWriter: w}
 		defer func() {
 			took := time.Since(began)
+			if s.Seen != nil {
+				s.Seen(r, seen.status, took)
+			}
 			level := slog.LevelInfo
 			switch {
 			case seen.status >= 500 && seen.status != http.StatusServiceUnavailable:

@@ -101,6 +101,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	route, account, ok := a.find(r)
+	if ok {
+		r.Pattern = r.Method + " " + base + route.path // as http.ServeMux tells
+	}
 	switch {
 	case !ok:
 		c.refuse(problem{code: "not_found"})
