@@ -10,7 +10,6 @@ const holder = (name) => ({ look, holder: name });
 const anyone = { look };
 
 const katakana = (text) => text.replace(/[ぁ-ゖ]/g, (kana) => String.fromCharCode(kana.charCodeAt(0) + 0x60));
-const fullWidth = (digits) => digits.replace(/\d/g, (digit) => String.fromCharCode(digit.charCodeAt(0) + 0xfee0));
 
 test('ID and password, all PINs registered, a partner without choice: login, consent, balances', here.with(anyone, async ({ journey, demo }) => {
   const user = demo.user('ok.pw');
@@ -88,69 +87,6 @@ test('high risk, certificate: certificate, password, question, consent', here.wi
   await journey.seesBalances(...user.accounts);
 }));
 
-test('every state of a PIN: some are chosen, one goes wrong, one is registered more, one waits', here.with(anyone, async ({ journey, demo, page }) => {
-  const user = demo.user('pin.mixed');
-  const [unregistered, registered, pending, rejected] = user.accounts;
-  await journey.begin(demo.fixed);
-  await journey.logIn(user, 'AL-400');
-  assert.deepEqual(await journey.states(), {
-    [unregistered.number]: '未登録', [registered.number]: '登録済み', [pending.number]: '申請中', [rejected.number]: '要再登録',
-  });
-  for (const [account, chosen] of [[unregistered, true], [registered, false], [rejected, true]]) {
-    assert.equal(await journey.pinBox(account).isChecked(), chosen, account.number);
-  }
-  await journey.pinField(unregistered).fill(unregistered.pin);
-  await journey.pinField(rejected).fill('0000');
-  await journey.press('登録');
-  await journey.at('AL-410');
-  assert.equal((await journey.states())[unregistered.number], '登録済み＊');
-  assert.equal((await journey.states())[rejected.number], '要再登録');
-  await page.getByText(/届け出の番号と一致しません。あと\d回/).first().waitFor();
-  await journey.press('照会用暗証番号の追加登録');
-  await journey.at('AL-400');
-  assert.equal((await journey.states())[unregistered.number], '登録済み＊');
-  assert.equal(await journey.pinBox(unregistered).isChecked(), false);
-  assert.equal(await journey.pinField(rejected).inputValue(), '');
-  await journey.pinField(rejected).fill(fullWidth(rejected.pin));
-  await journey.press('登録');
-  await journey.at('AL-410');
-  assert.equal((await journey.states())[rejected.number], '登録済み＊');
-  await journey.confirm();
-  await page.getByRole('checkbox', { name: new RegExp(registered.number) }).uncheck();
-  await journey.allow();
-  await journey.seesBalances(unregistered, rejected);
-  assert.equal(await page.getByText(registered.number).count(), 0);
-}));
-
-test('no PIN at all: nothing can be put off, and one number serves several accounts', here.with(anyone, async ({ journey, demo, page }) => {
-  const user = demo.user('pin.none');
-  const [first, second, third] = user.accounts;
-  await journey.begin(demo.fixed);
-  await journey.logIn(user, 'AL-400');
-  assert.equal(await journey.button('あとで登録して進む').count(), 0);
-  await journey.pinBox(third).uncheck();
-  await journey.pinField(first).fill(first.pin);
-  await page.getByRole('checkbox', { name: /同じ番号を使う/ }).check();
-  await journey.press('登録');
-  await journey.at('AL-410');
-  assert.deepEqual(await journey.states(), { [first.number]: '登録済み＊', [second.number]: '登録済み＊', [third.number]: '未登録' });
-  await journey.confirm();
-  await journey.allow();
-  await journey.seesBalances(first, second);
-}));
-
-test('registered later: the account is left out and the journey goes on', here.with(anyone, async ({ journey, demo, page }) => {
-  const user = demo.user('team.master');
-  const [open, registered] = user.accounts;
-  await journey.begin(demo.fixed);
-  await journey.logIn(user, 'AL-400');
-  await journey.press('あとで登録して進む');
-  await journey.at('AL-500');
-  assert.equal(await page.getByRole('checkbox', { name: new RegExp(open.number) }).count(), 0);
-  await journey.allow();
-  await journey.seesBalances(registered);
-}));
-
 test('a general user: functions without a right are text with a reason', here.with(anyone, async ({ journey, demo, page }) => {
   const user = demo.user('team.general');
   await journey.begin(demo.choosing);
@@ -171,18 +107,6 @@ test('a closed account is not offered', here.with(anyone, async ({ journey, demo
   assert.equal(await page.getByRole('checkbox', { name: new RegExp(closed.number) }).count(), 0);
   await journey.allow();
   await journey.seesBalances(open);
-}));
-
-test('the core cannot check PINs at night: 申請中, and 確認待ち on the consent page', here.with(anyone, async ({ journey, demo, page }) => {
-  const user = demo.user('pin.pending');
-  await journey.begin(demo.fixed);
-  await journey.logIn(user, 'AL-400');
-  await journey.registerPINs(user, 'AL-410');
-  assert.equal((await journey.states())[user.accounts[0].number], '申請中');
-  await journey.confirm();
-  await page.getByText('確認待ち').first().waitFor();
-  await journey.allow();
-  await page.waitForURL((url) => url.href.startsWith(demo.fixed.url));
 }));
 
 test('a slow core is waited for', here.with({ look: async () => {} }, async ({ journey, demo }) => {
