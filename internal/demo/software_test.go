@@ -240,7 +240,6 @@ func (s *software) redeeming(code, verifier string) url.Values {
 }
 
 func (s *software) token() string    { return s.issuer + "/token" }
-func (s *software) contract() string { return s.api + "/open-api/v1/partner" }
 func (s *software) accounts() string { return s.api + "/open-api/v1/accounts" }
 func credentials() url.Values {
 	return url.Values{"grant_type": {"client_credentials"}, "scope": {"partner"}}
@@ -252,10 +251,13 @@ func refreshing(token string) url.Values {
 // link walks a password user's journey to its tokens.
 func (s *software) link(b *browser, user string) reply {
 	s.f.t.Helper()
-	id, password, _, _ := s.f.d.user(s.f.t, user)
+	id, password, _, pins := s.f.d.user(s.f.t, user)
 	form, verifier := s.asking()
 	uri := s.must(http.StatusCreated, http.MethodPost, s.issuer+"/par", "", form).RequestURI
-	p := b.open(s.start(uri)).press("API連携", "login_id", id, "password", password).shows("認可業務選択").press("次へ").shows("情報アクセス許可")
-	code := s.code(p.press("許可", "intent", "proceed"))
+	p := b.open(s.start(uri)).press("API連携", "login_id", id, "password", password).shows("認可業務選択").press("次へ")
+	if strings.Contains(p.body, "照会用暗証番号登録") {
+		p = p.press("登録", p.typed(pins)...).press("確定")
+	}
+	code := s.code(p.shows("情報アクセス許可").press("許可", "intent", "proceed"))
 	return s.must(http.StatusOK, http.MethodPost, s.token(), "", s.redeeming(code, verifier))
 }
