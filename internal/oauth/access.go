@@ -46,6 +46,7 @@ type Access struct {
 	User     corebank.UserID    // empty for a partner's own token
 	Company  corebank.CompanyID // empty for a partner's own token
 	AuthTime time.Time
+	ACR      string
 	// Extent is cut to what consent, client registration and partner all allow now.
 	Extent Extent
 }
@@ -219,7 +220,7 @@ func (e *Engine) opened(ctx context.Context, r AccessRequest, t AccessToken, now
 	default:
 		return Access{}, &Failure{Code: AccessDenied, Word: whyNotWorking(err), Cause: err}
 	}
-	a := Access{Client: t.Client, Partner: p.ID, Grant: t.Grant, Scope: t.Scope, AuthTime: t.AuthTime, Subject: string(t.Client)}
+	a := Access{Client: t.Client, Partner: p.ID, Grant: t.Grant, Scope: t.Scope, AuthTime: t.AuthTime, ACR: t.ACR, Subject: string(t.Client)}
 	if s := t.Standing; s != nil {
 		a.Consent, a.User, a.Company, a.Subject, a.Extent = s.Consent, s.User, s.Company, e.subject(s), s.Extent
 		a.Extent.Functions = e.functionsLeft(k, p, t)

@@ -56,6 +56,8 @@ type Client struct {
 	IDTokenKeyAlg      string `json:"id_token_encrypted_response_alg,omitempty"`
 	IDTokenContentAlg  string `json:"id_token_encrypted_response_enc,omitempty"`
 	UserInfoSigningAlg string `json:"userinfo_signed_response_alg,omitempty"`
+	UserInfoKeyAlg     string `json:"userinfo_encrypted_response_alg,omitempty"`
+	UserInfoContentAlg string `json:"userinfo_encrypted_response_enc,omitempty"`
 	IntrospectionAlg   string `json:"introspection_signed_response_alg,omitempty"` // RFC 9701 §6
 	DefaultMaxAge      *int64 `json:"default_max_age,omitempty"`
 	SubjectType        string `json:"subject_type,omitempty"`

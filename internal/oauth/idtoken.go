@@ -60,15 +60,22 @@ func (e *Engine) idToken(ctx context.Context, k *knownClient, g Grant, s *Standi
 	if k.IDTokenKeyAlg == "" {
 		return secret.Of(compact), nil
 	}
-	known, err := e.clients.keysOf(ctx, k, x.now, false)
+	sealed, err := e.encryptTo(ctx, k, k.IDTokenKeyAlg, "JWT", []byte(compact), x.now)
+	return secret.Of(sealed), err
+}
+
+// encryptTo encrypts to a key that the client has for that; kind is the content's
+// cty. Errors: fault.Refused without such a key; fault.Unavailable.
+func (e *Engine) encryptTo(ctx context.Context, k *knownClient, alg, kind string, content []byte, now time.Time) (string, error) {
+	known, err := e.clients.keysOf(ctx, k, now, false)
 	if err != nil {
-		return secret.Value{}, err
+		return "", err
 	}
-	sealed, err := known.keys.Encrypt(k.IDTokenKeyAlg, jose.A256GCM, "JWT", []byte(compact))
+	sealed, err := known.keys.Encrypt(alg, jose.A256GCM, kind, content)
 	if err != nil {
-		return secret.Value{}, fault.Wrap(fault.Refused, "encrypt an ID token", err)
+		return "", fault.Wrap(fault.Refused, "encrypt to client "+string(k.ID), err)
 	}
-	return secret.Of(sealed), nil
+	return sealed, nil
 }
 
 // hybrid adds the ID token of response_type=code id_token, which signs code and

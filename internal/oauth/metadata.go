@@ -35,6 +35,8 @@ type metadata struct {
 	IntrospectionAuthAlgs []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 	IntrospectionAlgs     []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
 	UserInfoAlgs          []string `json:"userinfo_signing_alg_values_supported"`
+	UserInfoKeyAlgs       []string `json:"userinfo_encryption_alg_values_supported"`
+	UserInfoContentAlgs   []string `json:"userinfo_encryption_enc_values_supported"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
 	IssParameter          bool     `json:"authorization_response_iss_parameter_supported"`
 	DPoPAlgs              []string `json:"dpop_signing_alg_values_supported,omitempty"`
@@ -89,7 +91,7 @@ func (e *Engine) Metadata() ([]byte, error) {
 		JWKSURI:               i.At(KeySetEndpoint),
 		RequirePAR:            !e.offers(FAPI1Adv),
 		ScopesSupported:       append(userScopes(), ScopePartner),
-		ResponseModes:         []string{modeQuery, modeJWT, modeQueryJWT},
+		ResponseModes:         []string{modeJWT, modeQueryJWT},
 		GrantTypes:            []string{grantCode, grantRefresh, grantClient},
 		AuthMethods:           []string{string(PrivateKeyJWT)},
 		ChallengeMethods:      []string{methodS256},
@@ -104,6 +106,8 @@ func (e *Engine) Metadata() ([]byte, error) {
 		IntrospectionAlgs:     ours,
 		IDTokenKeyAlgs:        keyEncryptions,
 		IDTokenContentAlgs:    contentEncryptions,
+		UserInfoKeyAlgs:       keyEncryptions,
+		UserInfoContentAlgs:   contentEncryptions,
 		ClaimsParameter:       true,
 		ClaimsSupported:       []string{"sub", "auth_time", "acr", "amr"},
 		ACRValues:             i.ACRs,
@@ -124,6 +128,7 @@ func (e *Engine) Metadata() ([]byte, error) {
 		m.ResponseModes = append(m.ResponseModes, modeFragment)
 	}
 	if e.offers(FAPI2) {
+		m.ResponseModes = append([]string{modeQuery}, m.ResponseModes...) // FAPI 1.0 Advanced never answers so
 		m.DPoPAlgs = proofAlgorithms
 	}
 	for _, a := range i.APIs {

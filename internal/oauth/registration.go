@@ -291,6 +291,8 @@ func (r *registration) algorithms() {
 	}{
 		{"id_token_encrypted_response_alg", c.IDTokenKeyAlg, keyEncryptions},
 		{"id_token_encrypted_response_enc", c.IDTokenContentAlg, contentEncryptions},
+		{"userinfo_encrypted_response_alg", c.UserInfoKeyAlg, keyEncryptions},
+		{"userinfo_encrypted_response_enc", c.UserInfoContentAlg, contentEncryptions},
 	} {
 		if a.value != "" && !slices.Contains(a.known, a.value) {
 			r.fault(a.field, "must be one of "+strings.Join(a.known, ", "))
@@ -298,6 +300,9 @@ func (r *registration) algorithms() {
 	}
 	if c.IDTokenContentAlg != "" && c.IDTokenKeyAlg == "" {
 		r.fault("id_token_encrypted_response_enc", "goes with id_token_encrypted_response_alg")
+	}
+	if c.UserInfoContentAlg != "" && c.UserInfoKeyAlg == "" {
+		r.fault("userinfo_encrypted_response_enc", "goes with userinfo_encrypted_response_alg")
 	}
 }
 
@@ -378,5 +383,8 @@ func (r *registration) keysByValue() {
 	}
 	if c.IDTokenKeyAlg != "" && !known.keys.Encrypts(c.IDTokenKeyAlg) {
 		r.fault("jwks", "holds no key with use enc for id_token_encrypted_response_alg")
+	}
+	if c.UserInfoKeyAlg != "" && !known.keys.Encrypts(c.UserInfoKeyAlg) {
+		r.fault("jwks", "holds no key with use enc for userinfo_encrypted_response_alg")
 	}
 }

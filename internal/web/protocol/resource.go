@@ -107,7 +107,7 @@ func (e edge) userInfo(w http.ResponseWriter, r *http.Request) {
 		e.refuseResource(w, r, err)
 		return
 	}
-	writeTyped(w, info.Body, info.Signed, "application/jwt")
+	writeTyped(w, info.Body, info.Token, "application/jwt")
 }
 
 // writeTyped writes JSON, or a JWT under its own type.
