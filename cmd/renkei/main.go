@@ -30,6 +30,7 @@ type commands struct {
 	DB      dbCommand      `cmd:"" name:"db" help:"Look after the database."`
 	Audit   auditCommand   `cmd:"" help:"Verify, show, prove and export the audit log."`
 	Attack  attackCommand  `cmd:"" help:"Attack a running server and say whether it held."`
+	Bench   benchCommand   `cmd:"" help:"Measure what this machine carries, with a server of its own."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
 
@@ -64,7 +65,7 @@ func run(args []string, to streams) int {
 	parser, err := kong.New(&commands{},
 		kong.Name("renkei"), kong.Description(description), kong.Writers(to.out, to.err),
 		kong.Exit(func(code int) { status = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(to))
+		kong.Vars{"workloads": workloadNames()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(to))
 	if err != nil {
 		panic(err) // the tags above are wrong
 	}

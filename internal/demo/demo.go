@@ -41,6 +41,7 @@ type Config struct {
 	Database string           // postgres://…; empty: SQLite in the data directory
 	IdleFor  time.Duration    // how long a page of the journey is good; 0: as at a bank
 	Reset    bool             // forget everything but the certificates first
+	Crowd    int              // so many companies more, for measurements
 	Now      func() time.Time // nil: the clock of the machine
 	Log      *slog.Logger
 	Ready    func(startPage string) // called once everything serves
@@ -77,6 +78,7 @@ type demo struct {
 
 func open(ctx context.Context, cfg Config) (*demo, error) {
 	d := &demo{cfg: cfg, folder: folder(cfg.Folder), world: sandbox.Fictional()}
+	d.world.Companies = append(d.world.Companies, sandbox.Crowd(cfg.Crowd)...)
 	if err := d.open(ctx); err != nil {
 		if d.app != nil {
 			err = errors.Join(err, d.app.Close())
@@ -251,6 +253,9 @@ const (
 	startAt
 	portCount
 )
+
+// Ports is how many ports in a row a demo listens on.
+const Ports = portCount
 
 func (p places) address(at int) string { return net.JoinHostPort(p.host, strconv.Itoa(p.port+at)) }
 

@@ -195,3 +195,20 @@ func (d *demo) openService(s supplier, keys supplierKeys, box *secret.Box, liste
 	})
 	return nil
 }
+
+// PartnerCertificate returns the client certificate, with its key, of the demo's
+// partner that calls over mutual TLS. Errors: fault.NotFound before a first run.
+func PartnerCertificate(dataFolder string) (tls.Certificate, error) {
+	f := folder(dataFolder)
+	for _, s := range suppliers {
+		if s.authentication != service.MutualTLS {
+			continue
+		}
+		c, err := tls.LoadX509KeyPair(f.path(s.file("-tls-certificate.pem")), f.path(s.file("-tls.pem")))
+		if err != nil {
+			return c, fault.Wrap(fault.NotFound, "read the certificate of the demo's partner", err)
+		}
+		return c, nil
+	}
+	return tls.Certificate{}, fault.New(fault.NotFound, "no partner of the demo has a certificate")
+}
