@@ -49,14 +49,14 @@ func (s *Service) awaitBudget(ctx context.Context, account corebank.AccountID) e
 		now := s.now()
 		c, held, err := s.Store.PINBudget(patience, account, now)
 		switch {
-		case err != nil:
-			return false, err
+		case err != nil: // a look-up that fails says nothing of the core: look again
+			return false, nil
 		case s.roomOf(c)+c.InFlight(now) <= 0:
 			return false, fault.New(fault.Refused, "the core forgives less than was tried")
 		case s.roomOf(c) < 0: // some of the tries in flight are too many, and cannot tell which
 			return false, errNoRoom
 		}
-		return held <= s.roomOf(c), err
+		return held <= s.roomOf(c), nil
 	}
 	ok, err := look()
 	if !ok && err == nil {

@@ -42,7 +42,8 @@ func TestWhereverItFailsNothingIsTornAndTheStoryGoesOn(t *testing.T) {
 					if passed {
 						t.Logf("%s at none of %d points", how, points)
 					}
-					if len(s.broken) == 0 != passed || t.Failed() {
+					repeated := where == store.Reading && len(s.broken) == 0 // who waits for the core's room looks again
+					if len(s.broken) == 0 != passed && !repeated || t.Failed() {
 						t.Fatalf("%s at point %d, %s: %q", how, n, where, s.broken)
 					}
 				}
