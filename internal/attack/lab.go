@@ -2,11 +2,14 @@ package attack
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -33,7 +36,7 @@ type lab struct {
 	nonces     map[server]string
 	device     string // what the bank calls our browser
 	standing   map[string]*grant
-	spent      map[string]bool // clients whose keys listening was tried
+	rsa        map[int]*rsa.PrivateKey // by size, since they are slow to make
 }
 
 // transport is one way of connecting.
@@ -87,7 +90,7 @@ func openLab(ctx context.Context, t Target, anywhere bool) (*lab, error) {
 	}
 	l := &lab{
 		target: t, anywhere: anywhere, ctx: ctx, transports: map[transport]*http.Transport{}, nonces: map[server]string{},
-		standing: map[string]*grant{}, spent: map[string]bool{},
+		standing: map[string]*grant{}, rsa: map[int]*rsa.PrivateKey{},
 	}
 	a := l.send(request{url: t.Issuer + "/.well-known/oauth-authorization-server"})
 	switch {
@@ -255,6 +258,16 @@ func (a answer) String() string {
 	return s
 }
 
+// rsaKey returns a key of the attacker's own.
+func (l *lab) rsaKey(bits int) *rsa.PrivateKey {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rsa[bits] == nil {
+		l.rsa[bits] = newRSA(bits)
+	}
+	return l.rsa[bits]
+}
+
 func (l *lab) nonce(s server) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -338,6 +351,17 @@ func headers(pairs ...string) http.Header {
 		h[pairs[i]] = append(h[pairs[i]], pairs[i+1])
 	}
 	return h
+}
+
+// sorted goes through variants by their names, so that every run is the same.
+func sorted[V any, M ~map[string]V](variants M) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, name := range slices.Sorted(maps.Keys(variants)) {
+			if !yield(name, variants[name]) {
+				return
+			}
+		}
+	}
 }
 
 func cut(s string, n int) string {

@@ -58,20 +58,20 @@ func certificates(t *trial) {
 		return m.do(c)
 	}
 	t.works("the client's own certificate", try(call{}))
-	for name, certificate := range m.impostors() {
+	for name, certificate := range sorted(m.impostors()) {
 		t.refused("authenticated by "+name, try(call{certificate: &certificate}), 401, "invalid_client")
 	}
 	t.refused("authenticated by no certificate", m.without().do(call{endpoint: "introspection_endpoint", form: values("token", "x")}), 401, "invalid_client")
 	g := t.grant(m)
 	t.works("the API with the right certificate", m.read(g.access()))
 	t.refused("the API without certificate", m.without().read(g.access()), 401)
-	for name, certificate := range m.impostors() {
+	for name, certificate := range sorted(m.impostors()) {
 		t.refused("the API with "+name, m.use(use{url: t.accounts(), token: g.access(), certificate: &certificate}), 401)
 	}
 	s := t.keyed(0)
 	dpop := s.use(use{url: t.accounts(), authorization: []string{"DPoP " + g.access()}, proofs: []string{s.proof(resource, http.MethodGet, t.accounts(), g.access())}})
 	t.refused("the API with a proof in place of the certificate", dpop, 401)
-	for name, header := range pretended(m.Certificate) {
+	for name, header := range sorted(pretended(m.Certificate)) {
 		for _, at := range []string{m.address("introspection_endpoint"), t.metadata.text("introspection_endpoint")} {
 			where := " at " + strings.TrimPrefix(at, "https://")
 			a := m.without().do(call{endpoint: "introspection_endpoint", form: values("token", "x"), header: header, at: at})
@@ -132,7 +132,7 @@ func customers(t *trial) {
 	refused("no certificate", nil, nil)
 	own := selfMade(nil, nil)
 	refused("a self-made certificate", &own, nil)
-	for why, c := range t.target.Certificates {
+	for why, c := range sorted(t.target.Certificates) {
 		if why != goodCertificate {
 			refused("one that is "+why, &c, nil)
 		}
@@ -141,7 +141,7 @@ func customers(t *trial) {
 		t.skip("customers' certificates that are expired, revoked, foreign", "the target's file has none")
 	}
 	if ok {
-		for name, header := range pretended(&good) {
+		for name, header := range sorted(pretended(&good)) {
 			refused(name, nil, header)
 		}
 	}
@@ -171,12 +171,12 @@ func resumption(t *trial) {
 	if len(hosts) == 0 {
 		t.cannot("the target asks for no certificates")
 	}
-	for at, certificate := range hosts {
+	for at, certificate := range sorted(hosts) {
 		u, err := url.Parse(at)
 		if err != nil {
 			continue
 		}
-		for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
+		for name, version := range sorted(map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}) {
 			c := t.tls(certificate)
 			c.ServerName, c.MinVersion, c.MaxVersion, c.ClientSessionCache = u.Hostname(), version, version, tls.NewLRUClientSessionCache(4)
 			resumed, err := false, error(nil)

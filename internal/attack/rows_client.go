@@ -75,7 +75,7 @@ func assertions(t *trial) {
 	}, 401, "invalid_client")
 
 	now := time.Now()
-	for name, by := range map[string]change{
+	for name, by := range sorted(map[string]change{
 		"aud the token endpoint":          func(_, c object) { c["aud"] = t.metadata.text("token_endpoint") },
 		"aud the PAR endpoint":            func(_, c object) { c["aud"] = t.metadata.text("pushed_authorization_request_endpoint") },
 		"aud the endpoint itself":         func(_, c object) { c["aud"] = t.metadata.text("introspection_endpoint") },
@@ -119,13 +119,13 @@ func assertions(t *trial) {
 		"alg with a NUL":                  func(h, _ object) { h["alg"] = "ES256\x00" },
 		"b64 false":                       func(h, _ object) { h["b64"] = false },
 		"an own issuer among the clients": func(_, c object) { c["iss"] = t.target.Issuer },
-	} {
+	}) {
 		t.refused(name, s.tries(s.assertion(by)), 401, "invalid_client")
 	}
 	claims := claimsOf(s.assertion())
 	head := func(alg string) object { return object{"alg": alg, "kid": s.KID} }
 	bad := func(name, compact string) { t.refused(name, s.tries(compact), 401, "invalid_client") }
-	stranger, weak := newEC(), newRSA(2048)
+	stranger, weak := newEC(), t.rsaKey(2048)
 	bad("alg none", forge(nil, head("none"), claims))
 	bad("alg nOnE", forge(nil, head("nOnE"), claims))
 	bad("alg empty", forge(nil, head(""), claims))
@@ -134,7 +134,7 @@ func assertions(t *trial) {
 	bad("a stranger's key in jwk beside the kid", forge(stranger, object{"alg": "ES256", "kid": s.KID, "jwk": jwkOf(stranger.Public())}, claims))
 	bad("a stranger's certificate in x5c", forge(stranger, object{"alg": "ES256", "kid": s.KID, "x5c": []string{"MIIB"}}, claims))
 	bad("RS256 of a stranger", forge(weak, head("RS256"), claims))
-	for name, secret := range publicAsSecret(s.Key.Public()) {
+	for name, secret := range sorted(publicAsSecret(s.Key.Public())) {
 		bad("HS256 by "+name, forge(secret, head("HS256"), claims))
 	}
 	good := s.assertion()

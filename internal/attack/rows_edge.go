@@ -43,7 +43,7 @@ func hosts(t *trial) {
 		"X-ProxyUser-Ip and others": headers("X-Proxyuser-Ip", "127.0.0.1", "True-Client-Ip", "127.0.0.1", "X-Real-Ip", "127.0.0.1"),
 	}
 	s := t.keyed(0)
-	for name, header := range forwarded {
+	for name, header := range sorted(forwarded) {
 		a := t.send(request{url: t.target.Issuer + "/.well-known/oauth-authorization-server", header: header})
 		t.judge("metadata with "+name, a.status == 200 && string(a.body) == string(honest.body), "%s", a)
 		form, _ := s.asks()
@@ -85,7 +85,7 @@ func authorizationHeaders(t *trial) {
 	for _, scheme := range []string{"DPoP", "dpop", "DPOP", "dPoP"} {
 		t.works("scheme "+scheme, s.use(use{url: t.accounts(), token: token, authorization: []string{scheme + " " + token}}))
 	}
-	for name, header := range map[string][]string{
+	for name, header := range sorted(map[string][]string{
 		"a tab":                      {"DPoP\t" + token},
 		"two spaces":                 {"DPoP  " + token},
 		"a space and a tab":          {"DPoP \t" + token},
@@ -107,7 +107,7 @@ func authorizationHeaders(t *trial) {
 		"a non-breaking space":       {"DPoP\u00a0" + token},
 		"a colon":                    {"DPoP: " + token},
 		"a token that is percent-en": {"DPoP " + url.PathEscape(token) + "%00"},
-	} {
+	}) {
 		for _, at := range []string{t.accounts(), t.metadata.text("userinfo_endpoint")} {
 			t.refusedBy(name+" at "+at[strings.LastIndex(at, "/")+1:], s.use(use{url: at, token: token, authorization: header}), 400, 401)
 		}
@@ -148,14 +148,17 @@ func cors(t *trial) {
 	}
 	for _, origin := range []string{"https://evil.example", "null", t.target.Issuer + ".evil.example", "http://" + strings.TrimPrefix(t.target.Issuer, "https://"), s.RedirectURIs[0]} {
 		ask := headers("Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,dpop", "Access-Control-Request-Private-Network", "true")
-		for name, at := range pages {
+		for name, at := range sorted(pages) {
 			for _, method := range []string{http.MethodGet, http.MethodOptions, http.MethodPost} {
 				a := t.send(request{method: method, url: at, header: ask})
 				allowed := a.header.Get("Access-Control-Allow-Origin")
 				t.judge(method+" of "+name+" from "+origin, a.err == nil && allowed == "", "%s, allowed %q", a, allowed)
 			}
 		}
-		for name, at := range others {
+		for name, at := range sorted(others) {
+			if at == "" {
+				continue
+			}
 			for _, method := range []string{http.MethodOptions, http.MethodPost, http.MethodGet} {
 				a := t.send(request{method: method, url: at, header: ask})
 				held := a.err == nil && a.header.Get("Access-Control-Allow-Credentials") == "" && !strings.Contains(a.header.Get("Access-Control-Allow-Origin"), "evil") && a.header.Get("Access-Control-Allow-Origin") != "null"
@@ -169,11 +172,11 @@ func cors(t *trial) {
 		t.cannot("the first page has no login form")
 	}
 	u := t.user(0)
-	for name, header := range map[string]http.Header{
+	for name, header := range sorted(map[string]http.Header{
 		"cross-site":  headers("Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"),
 		"same-site":   headers("Sec-Fetch-Site", "same-site", "Origin", "https://evil.localhost"),
 		"null origin": headers("Origin", "null"),
-	} {
+	}) {
 		b.header = header
 		a, err := b.post(p, f, filled(f, "login_id", u.LoginID, "password", u.Password))
 		t.judge("a form of a foreign page, "+name, err == nil && a.status == http.StatusForbidden, "%d %q %v", a.status, a.heading(), err)
@@ -216,7 +219,7 @@ func methods(t *trial) {
 			t.judge("POST "+odd, a.err == nil && !moved && !known && a.status != 200, "%s", a)
 		}
 	}
-	for name, at := range map[string]string{"the authorization endpoint": s.open(uri), "a page": p.at.String(), "the API": t.accounts(), "the metadata": t.target.Issuer + "/.well-known/oauth-authorization-server"} {
+	for name, at := range sorted(map[string]string{"the authorization endpoint": s.open(uri), "a page": p.at.String(), "the API": t.accounts(), "the metadata": t.target.Issuer + "/.well-known/oauth-authorization-server"}) {
 		for _, method := range []string{"TRACE", "PUT", "DELETE", "PATCH"} {
 			a := t.send(request{method: method, url: at, header: headers("Cookie", "secret=1")})
 			held := a.err == nil && (a.status == 405 || a.status == 404 || a.status == 403) && !strings.Contains(string(a.body), "secret=1")

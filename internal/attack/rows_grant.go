@@ -58,7 +58,7 @@ func foreignCode(t *trial) {
 	}
 	m := t.certified()
 	held := t.code(m)
-	for name, certificate := range m.impostors() {
+	for name, certificate := range sorted(m.impostors()) {
 		t.refused("a client's code with "+name, m.do(call{endpoint: "token_endpoint", form: held.redemption(), certificate: &certificate}), 401, "invalid_client")
 	}
 	t.refused("a client's code without certificate", m.without().redeem(held), 401, "invalid_client")
@@ -147,7 +147,7 @@ func refreshes(t *trial) {
 		t.refused("a client with a certificate", t.certified().refresh(g.refresh()), 400, "invalid_grant")
 	}
 	t.refused("as a code", s.token(values("grant_type", "authorization_code", "code", g.refresh(), "redirect_uri", s.RedirectURIs[0], "code_verifier", random(32))), 400, "invalid_grant")
-	for name, grant := range map[string]string{"password": "password", "implicit": "implicit", "token exchange": "urn:ietf:params:oauth:grant-type:token-exchange"} {
+	for name, grant := range sorted(map[string]string{"password": "password", "implicit": "implicit", "token exchange": "urn:ietf:params:oauth:grant-type:token-exchange"}) {
 		t.refused("by grant type "+name, s.token(values("grant_type", grant, "refresh_token", g.refresh(), "username", "x", "password", "x", "subject_token", g.access())), 400, "unsupported_grant_type", "unauthorized_client")
 	}
 
@@ -191,17 +191,17 @@ func introspections(t *trial) {
 	} else {
 		t.skip("by a client with a certificate", "no client with mutual TLS")
 	}
-	for name, token := range map[string]string{
+	for name, token := range sorted(map[string]string{
 		"rubbish": "x", "an ID token": g.text("id_token"), "a code": g.code, "an empty text": " ", "an assertion": s.assertion(), "a token with a tail": g.access() + "A",
-	} {
+	}) {
 		if token != "" {
 			inactive(name, s.introspect(token))
 		}
 	}
-	for name, a := range map[string]answer{
+	for name, a := range sorted(map[string]answer{
 		"nobody":        s.do(call{endpoint: "introspection_endpoint", form: values("token", g.access(), "client_id", s.ID), nobody: true}),
 		"a token alone": s.lab.send(request{method: "POST", url: t.metadata.text("introspection_endpoint"), header: headers("Content-Type", "application/x-www-form-urlencoded", "Authorization", "Bearer "+g.access()), body: "token=" + g.access()}),
-	} {
+	}) {
 		t.refused(name, a, 401, "invalid_client")
 	}
 	other.revoke(g.access())

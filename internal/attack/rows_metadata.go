@@ -37,7 +37,7 @@ func promises(t *trial) {
 		a := t.send(request{url: t.target.Issuer + path})
 		t.judge(path, a.status == 200 && a.text("issuer") == t.target.Issuer, "%s", a)
 	}
-	for name, v := range t.metadata {
+	for name, v := range sorted(t.metadata) {
 		at, isText := v.(string)
 		if !isText || !strings.HasSuffix(name, "_endpoint") && name != "jwks_uri" {
 			continue
@@ -107,7 +107,7 @@ func algorithms(t *trial, s *software) {
 	if err != nil {
 		t.cannot("%s", err)
 	}
-	rsa2048 := newRSA(2048)
+	rsa2048 := t.rsaKey(2048)
 	g := t.code(s)
 	at := s.address("token_endpoint")
 	for _, alg := range []string{"ES256", "PS256", "EdDSA", "Ed25519", "RS256", "ES384", "ES512", "ES256K", "PS384", "HS256", "none", "ML-DSA-44"} {
@@ -203,7 +203,7 @@ func harmfulNames(t *trial) {
 		t.skip("harmful metadata at registration", noRegistration+"; FuzzClientMetadata (internal/oauth/fuzz_test.go) does")
 		return
 	}
-	for name, by := range map[string]object{
+	for name, by := range sorted(map[string]object{
 		"javascript: as redirect_uri": {"redirect_uris": []string{"javascript:alert(1)"}}, "data: as redirect_uri": {"redirect_uris": []string{"data:text/html,x"}},
 		"http as redirect_uri": {"redirect_uris": []string{"http://partner.example/cb"}}, "a fragment": {"redirect_uris": []string{"https://partner.example/cb#x"}},
 		"HTML as name": {"client_name": "<b>x</b>"}, "a bidi name": {"client_name": "x\u202ey"}, "a NUL in the name": {"client_name": "x\x00y"},
@@ -211,7 +211,7 @@ func harmfulNames(t *trial) {
 		"a private key": {"jwks": object{"keys": []object{{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "d": "AA"}}}}, "a wildcard": {"redirect_uris": []string{"https://*.partner.example/cb"}},
 		"authentication none": {"token_endpoint_auth_method": "none"}, "a secret": {"token_endpoint_auth_method": "client_secret_basic"}, "grant type implicit": {"grant_types": []string{"implicit"}},
 		"an inner jwks_uri": {"jwks": nil, "jwks_uri": "http://127.0.0.1/jwks"},
-	} {
+	}) {
 		a, _ := t.register(by)
 		raw, _ := json.Marshal(by)
 		_, value, _ := strings.Cut(strings.Trim(string(raw), "{}"), ":")
@@ -247,17 +247,17 @@ func oracles(t *trial) {
 		name   string
 		answer answer
 	}
-	for where, try := range map[string]func(string) answer{
+	for where, try := range sorted(map[string]func(string) answer{
 		"request object": func(v string) answer { return s.push(values("request", v)) },
 		"assertion":      s.tries,
 		"id_token_hint":  func(v string) answer { f, _ := s.asks("id_token_hint", v); return s.push(f) },
 		"access token": func(v string) answer {
 			return s.useOnce(use{url: t.metadata.text("userinfo_endpoint"), token: v})
 		},
-	} {
+	}) {
 		var first *seen
 		took := map[string]time.Duration{}
-		for name, token := range tokens {
+		for name, token := range sorted(tokens) {
 			var a answer
 			for range 3 {
 				a = try(token)

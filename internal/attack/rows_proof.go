@@ -71,7 +71,7 @@ func (t *trial) badProofs(s *software, of server, method, target, token string) 
 		"padding":                {s.proof(of, method, target, token) + "="},
 	}
 	_, ed, _ := ed25519.GenerateKey(nil)
-	weak := newRSA(1024 * 2)
+	weak := t.rsaKey(2048)
 	header := object{"typ": "dpop+jwt", "jwk": jwkOf(s.prover.Public())}
 	claims := claimsOf(s.proof(of, method, target, token))
 	by := func(key any, alg string, jwk object) []string {
@@ -102,14 +102,14 @@ func proofs(t *trial) {
 		return s.once(call{endpoint: "token_endpoint", form: g.redemption(), proofs: proofs})
 	}
 	t.refused("at the token endpoint: none", redeem(noProof), 400, "invalid_dpop_proof")
-	for name, p := range t.badProofs(s, authorization, http.MethodPost, at, "") {
+	for name, p := range sorted(t.badProofs(s, authorization, http.MethodPost, at, "")) {
 		t.refused("at the token endpoint: "+name, redeem(p), 400, "invalid_dpop_proof")
 	}
 	s.read("x") // a nonce of the other server
-	for name, nonce := range map[string]any{
+	for name, nonce := range sorted(map[string]any{
 		"no nonce": nil, "an empty nonce": "", "a made-up nonce": random(20), "a nonce of the resource server": t.nonce(resource),
 		"a nonce that is almost right": flip(t.nonce(authorization)), "a nonce as a list": []string{t.nonce(authorization)},
-	} {
+	}) {
 		p := s.proof(authorization, http.MethodPost, at, "", func(_, c object) {
 			if c["nonce"] = nonce; nonce == nil {
 				delete(c, "nonce")
@@ -156,16 +156,16 @@ func proofs(t *trial) {
 		}
 		show := func(p []string) answer { return s.useOnce(use{url: where, token: token, proofs: p}) }
 		t.refused(name+"none", show(noProof), 401)
-		for fault, p := range t.badProofs(s, resource, http.MethodGet, where, token) {
+		for fault, p := range sorted(t.badProofs(s, resource, http.MethodGet, where, token)) {
 			t.refused(name+fault, show(p), 401)
 		}
 		honest := func(by change) []string { return []string{s.proof(resource, http.MethodGet, where, token, by)} }
-		for fault, by := range map[string]change{
+		for fault, by := range sorted(map[string]change{
 			"no ath": func(_, c object) { delete(c, "ath") }, "ath of another token": func(_, c object) { c["ath"] = digest("x") },
 			"ath that is the token": func(_, c object) { c["ath"] = token }, "ath with padding": func(_, c object) { c["ath"] = digest(token) + "=" },
 			"no nonce": func(_, c object) { delete(c, "nonce") }, "a made-up nonce": func(_, c object) { c["nonce"] = random(20) },
 			"a nonce of the authorization server": func(_, c object) { c["nonce"] = t.nonce(authorization) },
-		} {
+		}) {
 			t.refused(name+fault, show(honest(by)), 401)
 		}
 		thief := s.with(newEC())
@@ -230,7 +230,7 @@ func resources(t *trial) {
 		theirs := t.grant(m)
 		at := m.address("userinfo_endpoint")
 		t.refusedBy("UserInfo with another client's certificate-bound token", s.use(use{url: info, token: theirs.access()}), 401)
-		for name, certificate := range m.impostors() {
+		for name, certificate := range sorted(m.impostors()) {
 			t.refused("UserInfo with "+name, m.use(use{url: at, token: theirs.access(), certificate: &certificate}), 401)
 		}
 		t.refused("UserInfo without certificate", m.use(use{url: info, token: theirs.access()}), 401)
@@ -250,7 +250,7 @@ func resources(t *trial) {
 	t.refused("a grant without its scope", s.use(use{url: at, token: small.access()}), 403)
 	t.refused("ending a grant with the scope to ask", s.use(use{method: http.MethodDelete, url: at, token: mine.access()}), 403)
 	t.refused("a grant with a token without scope", s.use(use{url: at, token: silent.access()}), 403)
-	for name, v := range map[string]string{"unknown": "grt_" + random(24), "almost right": flip(id), "a path": "..%2f..%2fuserinfo", "all": "*"} {
+	for name, v := range sorted(map[string]string{"unknown": "grt_" + random(24), "almost right": flip(id), "a path": "..%2f..%2fuserinfo", "all": "*"}) {
 		t.refusedBy("a grant that is "+name, s.use(use{url: grants + "/" + v, token: mine.access()}), 404, 401)
 	}
 	own := s.token(values("grant_type", "client_credentials", "scope", "grant_management_query"))

@@ -175,7 +175,7 @@ func ownKeys(t *trial) {
 		case "ES256":
 			k = newKey()
 		case "PS256", "RS256":
-			signer := newRSA(2048)
+			signer := t.rsaKey(2048)
 			k = key{signer, thumbprint(signer.Public())}
 		case "EdDSA", "Ed25519":
 			_, signer, err := ed25519.GenerateKey(rand.Reader)
@@ -217,7 +217,7 @@ func ownCertificates(t *trial) {
 	if t.hasCertified() {
 		t.refused("another client's", try(t.certified().Certificate), 401, "invalid_client")
 	}
-	for name, header := range pretended(&mine) {
+	for name, header := range sorted(pretended(&mine)) {
 		a := m.without().do(call{endpoint: "introspection_endpoint", form: values("token", "x"), header: header})
 		t.refused("its own in "+name, a, 401, "invalid_client")
 	}

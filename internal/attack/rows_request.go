@@ -206,11 +206,11 @@ func fetchedRequest(t *trial) {
 		form, _ := s.asks("request_uri", uri)
 		t.refused("pushed with request_uri="+uri, s.push(form), 400)
 	}
-	for name, by := range map[string]change{
+	for name, by := range sorted(map[string]change{
 		"request_uri inside a request object": func(_, c object) { c["request_uri"] = trap.URL },
 		"jku of a request object":             func(h, _ object) { h["jku"] = trap.URL },
 		"x5u of a request object":             func(h, _ object) { h["x5u"] = trap.URL },
-	} {
+	}) {
 		form, _ := s.asks()
 		t.refused(name, s.push(values("request", s.requestObject(form, by))), 400)
 	}
@@ -266,7 +266,7 @@ func twice(t *trial) {
 
 func pkce(t *trial) {
 	s := t.keyed(0)
-	for name, changes := range map[string][]string{
+	for name, changes := range sorted(map[string][]string{
 		"no challenge":                    {"code_challenge", "", "code_challenge_method", ""},
 		"a method without a challenge":    {"code_challenge", ""},
 		"plain":                           {"code_challenge_method", "plain"},
@@ -277,12 +277,12 @@ func pkce(t *trial) {
 		"a challenge with padding":        {"code_challenge", digest("x") + "="},
 		"a challenge in plain base64":     {"code_challenge", strings.Repeat("+", 43)},
 		"an overlong challenge":           {"code_challenge", strings.Repeat("a", 129)},
-	} {
+	}) {
 		form, _ := s.asks(changes...)
 		t.refused(name, s.push(form), 400, "invalid_request")
 	}
 	g := t.code(s)
-	for name, verifier := range map[string]string{
+	for name, verifier := range sorted(map[string]string{
 		"redeemed without verifier":           "",
 		"redeemed with another":               random(32),
 		"redeemed with the challenge":         g.form.Get("code_challenge"),
@@ -290,7 +290,7 @@ func pkce(t *trial) {
 		"redeemed with more than the right":   g.verifier + "a",
 		"redeemed in another case":            strings.ToUpper(g.verifier),
 		"redeemed with the digest, in base64": digest(g.verifier) + "=",
-	} {
+	}) {
 		t.refused(name, s.redeem(g, "code_verifier", verifier), 400, "invalid_grant", "invalid_request")
 	}
 	t.works("the owner afterwards", s.redeem(g))
@@ -367,8 +367,8 @@ func requestObjects(t *trial) {
 	t.works("an honest one", push(s.requestObject(ask())))
 	bad := func(name, compact string) { t.refused(name, push(compact), 400, "invalid_request_object") }
 	now := time.Now()
-	stranger, weak := newEC(), newRSA(2048)
-	for name, by := range map[string]change{
+	stranger, weak := newEC(), t.rsaKey(2048)
+	for name, by := range sorted(map[string]change{
 		"without exp":               func(_, c object) { delete(c, "exp") },
 		"without nbf":               func(_, c object) { delete(c, "nbf") },
 		"exp an hour ago":           func(_, c object) { c["exp"], c["nbf"] = now.Add(-time.Hour).Unix(), now.Add(-90*time.Minute).Unix() },
@@ -395,7 +395,7 @@ func requestObjects(t *trial) {
 		"a key of its own":          func(h, _ object) { h["jwk"] = jwkOf(stranger.Public()) },
 		"alg in another case":       func(h, _ object) { h["alg"] = "es256" },
 		"signed for another header": func(h, _ object) { h["alg"] = "PS256" },
-	} {
+	}) {
 		bad(name, s.requestObject(ask(), by))
 	}
 	claims := claimsOf(s.requestObject(ask()))
@@ -406,7 +406,7 @@ func requestObjects(t *trial) {
 	bad("RS256", forge(weak, head("RS256"), claims))
 	bad("PS256 of a stranger", forge(weak, head("PS256"), claims))
 	bad("ES256 of a stranger", forge(stranger, head("ES256"), claims))
-	for name, secret := range publicAsSecret(s.Key.Public()) {
+	for name, secret := range sorted(publicAsSecret(s.Key.Public())) {
 		bad("HS256 by "+name, forge(secret, head("HS256"), claims))
 	}
 	raw, _ := json.Marshal(claims)

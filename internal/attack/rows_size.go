@@ -91,7 +91,7 @@ func giants(t *trial) {
 	push("a giant request object", "request", strings.Repeat("e", 60_000))
 	push("a giant redirect_uri", "redirect_uri", s.RedirectURIs[0]+strings.Repeat("a", 60_000))
 	for _, endpoint := range []string{par, "token_endpoint", "introspection_endpoint", "revocation_endpoint"} {
-		for name, body := range map[string]string{
+		for name, body := range sorted(map[string]string{
 			"10^5 parameters":      strings.Repeat("a=1&", 100_000),
 			"10^4 parameters":      strings.Repeat("a=1&", 10_000),
 			"10^4 other names":     manyNames(10_000),
@@ -102,12 +102,12 @@ func giants(t *trial) {
 			"a giant client_id":    "client_id=" + strings.Repeat("a", 60_000),
 			"a giant assertion":    "client_assertion_type=" + url.QueryEscape(assertionType) + "&client_assertion=" + strings.Repeat("a", 60_000),
 			"many names for a set": strings.Repeat("a[]=1&", 10_000),
-		} {
+		}) {
 			t.quickly(endpoint+" with "+name, within, true, func() answer { return s.do(call{endpoint: endpoint, raw: body, nobody: true}) })
 		}
 	}
 	g, s := t.shared(s)
-	for name, header := range map[string]http.Header{
+	for name, header := range sorted(map[string]http.Header{
 		"1 MB of headers":           headers("X-Big", strings.Repeat("a", 1<<20)),
 		"10^4 headers":              manyHeaders(10_000),
 		"a giant cookie":            headers("Cookie", strings.Repeat("a=b; ", 20_000)),
@@ -118,7 +118,7 @@ func giants(t *trial) {
 		"200 proofs":                {"DPoP": slices.Repeat([]string{"a.b.c"}, 200)},
 		"a giant interaction id":    headers("X-Fapi-Interaction-Id", strings.Repeat("a", 30_000)),
 		"200 Authorization headers": {"Authorization": slices.Repeat([]string{"DPoP x"}, 200)},
-	} {
+	}) {
 		t.quickly("API with "+name, within, true, func() answer { return t.send(request{url: t.accounts(), header: header}) })
 	}
 	t.quickly("API with a giant query", within, true, func() answer {
@@ -160,7 +160,7 @@ func manyHeaders(n int) http.Header {
 func bombs(t *trial) {
 	s := t.keyed(0)
 	within := t.patience(s)
-	big, ec := newRSA(4096), newEC()
+	big, ec := t.rsaKey(4096), newEC()
 	payload := b64.EncodeToString([]byte("{}"))
 	head := func(json string) string { return b64.EncodeToString([]byte(json)) }
 	wide := strings.TrimSuffix(manyMembers(3_000), ",")
@@ -190,7 +190,7 @@ func bombs(t *trial) {
 		"bytes that are not UTF-8": head("{\"alg\":\"ES256\",\"kid\":\"\xff\xfe\"}") + "." + payload + ".AA",
 		"a giant number":           forge(s.Key, object{"alg": algorithmOf(s.Key), "kid": s.KID}, `{"exp":`+strings.Repeat("9", 20_000)+`}`),
 	}
-	for name, bomb := range all {
+	for name, bomb := range sorted(all) {
 		t.quickly(name+" as assertion", within, false, func() answer { return s.tries(bomb) })
 		t.quickly(name+" as request object", within, false, func() answer { return s.push(values("request", bomb)) })
 		t.quickly(name+" as id_token_hint", within, false, func() answer {
@@ -206,7 +206,7 @@ func bombs(t *trial) {
 			})
 		}
 	}
-	for name, jwk := range map[string]object{
+	for name, jwk := range sorted(map[string]object{
 		"RSA of 16 384 bits":         {"kty": "RSA", "n": b64.EncodeToString(bytes.Repeat([]byte{255}, 2048)), "e": "AQAB"},
 		"RSA of 4096 bits, giant e":  {"kty": "RSA", "n": jwkOf(big.Public())["n"], "e": b64.EncodeToString(bytes.Repeat([]byte{255}, 500))},
 		"RSA with e 1":               {"kty": "RSA", "n": jwkOf(big.Public())["n"], "e": "AQ"},
@@ -220,7 +220,7 @@ func bombs(t *trial) {
 		"an octet key":               {"kty": "oct", "k": "AAAA"},
 		"no kind":                    {"x": "AA"},
 		"an Ed25519 key that is not": {"kty": "OKP", "crv": "Ed25519", "x": "AA"},
-	} {
+	}) {
 		for _, alg := range []string{"PS256", "ES256", "EdDSA"} {
 			proof := s.proof(authorization, http.MethodPost, s.address("token_endpoint"), "", func(h, _ object) { h["jwk"], h["alg"] = jwk, alg })
 			t.quickly(name+" in a proof, "+alg, within, true, func() answer {

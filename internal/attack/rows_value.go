@@ -51,7 +51,7 @@ func almost(value string) map[string]string {
 			add("trailing bit "+itoa(bit), value[:len(value)-1]+string(alphabet[last^1<<bit]))
 		}
 	}
-	for name, tail := range map[string]string{"padding": "=", "more padding": "==", "a letter": "A", "a dot": ".", "a NUL": "%00", "itself": value, "a comma": ",", "a tilde": "~", "a slash": "/"} {
+	for name, tail := range sorted(map[string]string{"padding": "=", "more padding": "==", "a letter": "A", "a dot": ".", "a NUL": "%00", "itself": value, "a comma": ",", "a tilde": "~", "a slash": "/"}) {
 		add("followed by "+name, value+tail)
 	}
 	add("preceded by a letter", "A"+value)
@@ -82,16 +82,16 @@ func backwards(s string) string {
 func variants(t *trial) {
 	s := t.keyed(0)
 	g, s := t.shared(s)
-	for name, v := range almost(g.access()) {
+	for name, v := range sorted(almost(g.access())) {
 		t.refusedBy("access token, "+name, s.read(v), 401, 400)
 	}
 	t.works("the access token itself", s.read(g.access()))
-	for name, v := range almost(g.refresh()) {
+	for name, v := range sorted(almost(g.refresh())) {
 		t.refused("refresh token, "+name, s.refresh(v), 400, "invalid_grant", "invalid_request")
 	}
 	t.works("the refresh token itself", s.refresh(g.refresh()))
 	c := t.code(s)
-	for name, v := range almost(c.code) {
+	for name, v := range sorted(almost(c.code)) {
 		t.refused("code, "+name, s.redeem(c, "code", v), 400, "invalid_grant", "invalid_request")
 	}
 	t.works("the code itself", s.redeem(c))
@@ -109,7 +109,7 @@ func variantsOfCookies(t *trial, s *software) {
 		if c.Name == deviceCookie {
 			continue
 		}
-		for name, v := range almost(c.Value) {
+		for name, v := range sorted(almost(c.Value)) {
 			a := t.send(request{url: p.at.String(), header: headers("Cookie", c.Name+"="+v, "Accept", "text/html")})
 			shown := page{at: p.at, body: string(a.body)}
 			ours := a.err == nil && a.status >= 300 && a.status < 500 && !shown.asks() && a.header.Get("Content-Security-Policy") != ""
@@ -142,7 +142,7 @@ func confusedTokens(t *trial) {
 	if strings.Count(string(signed.body), ".") == 2 {
 		tokens["a signed introspection"] = string(signed.body)
 	}
-	for name, token := range tokens {
+	for name, token := range sorted(tokens) {
 		if token == "" {
 			t.skip(name, "the target gave none")
 			continue
@@ -189,7 +189,7 @@ func cursors(t *trial) {
 		t.cannot("the first account has too few entries for a second page")
 	}
 	t.works("the cursor itself", ask(accounts[0], "transactions", values("cursor", cursor)))
-	for name, v := range almost(cursor) {
+	for name, v := range sorted(almost(cursor)) {
 		if strings.HasPrefix(name, "character ") && len(name)%3 != 0 && len(cursor) > 120 {
 			continue // a third of them will do
 		}
@@ -200,10 +200,10 @@ func cursors(t *trial) {
 		t.refused("for another account", ask(accounts[1], "transactions", values("cursor", cursor)), 400)
 	}
 	t.refused("for another period", ask(accounts[0], "transactions", values("cursor", cursor, "dateFrom", "2020-01-01")), 400)
-	for name, v := range map[string]string{
+	for name, v := range sorted(map[string]string{
 		"plain JSON": `{"f":"2020-01-01","t":"2030-01-01","a":"0","s":4000000000}`, "JSON in base64": b64.EncodeToString([]byte(`{"f":"2020-01-01","t":"2030-01-01","a":"0","s":4000000000}`)),
 		"a number": "100", "SQL": "' OR 1=1 --", "zeros": b64.EncodeToString(make([]byte, 100)), "a token": g.access(), "a giant": strings.Repeat("A", 20_000),
-	} {
+	}) {
 		t.refusedBy(name, ask(accounts[0], "transactions", values("cursor", v)), 400, 431)
 	}
 	if all := t.clients(func(c Client) bool { return c.Method == byKey && c.Binding == boundByKey }); len(all) > 1 {
@@ -292,11 +292,11 @@ func otherKinds(t *trial) {
 			return a.status >= 300 && a.status < 500 && !(page{body: string(a.body)}).asks(), a
 		},
 	}
-	for is, value := range kinds {
+	for is, value := range sorted(kinds) {
 		if value == "" {
 			continue
 		}
-		for as, try := range uses {
+		for as, try := range sorted(uses) {
 			if is == as {
 				continue
 			}
