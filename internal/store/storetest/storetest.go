@@ -31,8 +31,9 @@ type Cluster struct {
 	once sync.Once
 	err  error
 
-	dir    string
-	server *exec.Cmd
+	dir      string
+	server   *exec.Cmd
+	settings []string // name=value, beside those of every server
 
 	mu   sync.Mutex
 	made int
@@ -122,7 +123,11 @@ func (c *Cluster) Serve() error {
 	if os.Getenv("RENKEI_TEST_FSYNC") != "" {
 		fsync = "on"
 	}
-	c.server = exec.Command(server, "-D", c.data(), "-k", c.dir, "-c", "listen_addresses=", "-c", "fsync="+fsync, "-c", "max_connections=200")
+	args := []string{"-D", c.data(), "-k", c.dir, "-c", "listen_addresses=", "-c", "fsync=" + fsync, "-c", "max_connections=200"}
+	for _, setting := range c.settings {
+		args = append(args, "-c", setting)
+	}
+	c.server = exec.Command(server, args...)
 	c.server.SysProcAttr, c.server.Dir = as, c.dir
 	if err := c.server.Start(); err != nil {
 		return err
@@ -202,8 +207,15 @@ func (c *Cluster) Create(t testing.TB) string {
 	c.made++
 	name := fmt.Sprintf("test%d", c.made)
 	c.mu.Unlock()
-	c.Exec(t, "CREATE DATABASE "+name)
+	c.CreateNamed(t, name)
 	return c.URL(name)
+}
+
+// CreateNamed makes an empty database under a name of the test's own.
+func (c *Cluster) CreateNamed(t testing.TB, name string) {
+	t.Helper()
+	c.Need(t)
+	c.Exec(t, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
 }
 
 // Exec runs a statement as the server's owner.
