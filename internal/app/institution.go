@@ -146,7 +146,7 @@ func (in *Institution) edges(cfg Config, meter *metrics.Metrics, m config.Instit
 	login := withPages("login", s.Login.Origin)
 	login.ForeignForms = []string{"POST " + string(oauth.AuthorizeEndpoint)} // a partner may post its request
 	api := accountapi.Handler(accountapi.Options{
-		Origin: string(s.API.Origin), Tokens: in.Engine, PINs: in.Linkage, Bank: in.Bank, Alias: in.Linkage.Alias,
+		Origin: string(s.API.Origin), Tokens: in.Engine, PINs: in.Linkage, Bank: in.Bank, Partners: in.Linkage.Partners, Alias: in.Linkage.Alias,
 		Box: in.Linkage.Box, Denials: in.Store, Address: options.Address, Now: cfg.Now, Log: log,
 	})
 	in.hosts = append(in.hosts,

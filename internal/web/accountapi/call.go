@@ -51,8 +51,9 @@ func (c *call) headers() {
 }
 
 // open judges the token and its proof, and that the customer's consent still
-// reaches the functions that the call needs.
-func (c *call) open(functions []corebank.BusinessFunction) error {
+// reaches the functions that the call needs, or that the token is the client's own
+// where the call is about the client.
+func (c *call) open(r route) error {
 	query, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil || len(query) > 8 {
 		return problem{code: "invalid_request", detail: "the query cannot be read"}
@@ -65,7 +66,8 @@ func (c *call) open(functions []corebank.BusinessFunction) error {
 		Target:         c.Origin + c.r.URL.Path,
 		TokenElsewhere: query.Has("access_token"),
 		Audience:       c.Origin,
-		Functions:      functions,
+		Functions:      r.needs,
+		Scope:          r.own,
 	}
 	if c.r.TLS != nil && len(c.r.TLS.PeerCertificates) > 0 {
 		request.Certificate = c.r.TLS.PeerCertificates[0]
@@ -76,8 +78,11 @@ func (c *call) open(functions []corebank.BusinessFunction) error {
 	if c.access, err = c.Tokens.Access(c.r.Context(), request); err != nil {
 		return err
 	}
-	if c.access.User == "" { // a partner's own token: there is no customer whose accounts it could read
+	switch own := c.access.User == ""; {
+	case own && r.own == "": // there is no customer whose accounts it could read
 		return c.denied(problem{code: "insufficient_scope", detail: "the token is not a customer's"})
+	case !own && r.own != "":
+		return c.denied(problem{code: "insufficient_scope", detail: "the token is not the client's own"})
 	}
 	return nil
 }

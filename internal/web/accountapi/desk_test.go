@@ -23,6 +23,9 @@ import (
 	"renkei.dev/internal/web/accountapi"
 )
 
+// ownToken is one of the client's own, behind which there is no customer.
+const ownToken = "own"
+
 const origin = "https://api.bank.example"
 
 // desk is the API over a real linkage service, database and sandbox bank. Only
@@ -79,7 +82,7 @@ func newDesk(t testing.TB) *desk {
 	}
 	d.tokens = &tokens{bank: d.bank, history: 400}
 	d.handler = accountapi.Handler(accountapi.Options{
-		Origin: origin, Tokens: d.tokens, PINs: d.linkage, Bank: d.bank, Alias: alias, Box: box, Denials: d.log,
+		Origin: origin, Tokens: d.tokens, PINs: d.linkage, Bank: d.bank, Partners: d.tokens, Alias: alias, Box: box, Denials: d.log,
 		Address: func(*http.Request) string { return "192.0.2.1" }, Now: d.now, Log: slog.New(slog.DiscardHandler),
 	})
 	return d
@@ -166,6 +169,9 @@ func (k *tokens) Access(_ context.Context, r oauth.AccessRequest) (oauth.Access,
 		return oauth.Access{}, &oauth.Failure{Code: oauth.InvalidToken}
 	}
 	_, token, _ := strings.Cut(r.Authorization[0], " ")
+	if token == ownToken && (r.Scope == "" || r.Scope == oauth.ScopePartner) {
+		return oauth.Access{Client: "cl_kaikei", Partner: "kaikei", Subject: "cl_kaikei", Scope: oauth.ScopePartner}, nil
+	}
 	m, c, ok := k.bank.Member(corebank.LoginID(token))
 	if !ok {
 		return oauth.Access{}, &oauth.Failure{Code: oauth.InvalidToken, Word: "the access token is unknown"}
@@ -183,6 +189,24 @@ func (k *tokens) Access(_ context.Context, r oauth.AccessRequest) (oauth.Access,
 		}
 	}
 	return a, nil
+}
+
+// Partner returns the partner that every token here is of.
+func (k *tokens) Partner(_ context.Context, id partner.ID) (partner.Partner, error) {
+	return partner.Partner{
+		ID: id, Service: "見本会計", Corporation: "見本ソフト株式会社", RegistrationNumber: "第9001号", Status: partner.Active,
+		Contact: partner.Contact{Desk: "窓口", Phone: "03-0000-9001"}, Functions: corebank.Functions, HistoryDays: 365,
+		ContractFrom:  time.Date(2026, 4, 1, 0, 0, 0, 0, corebank.Japan),
+		ContractUntil: time.Date(2027, 4, 1, 0, 0, 0, 0, corebank.Japan),
+	}, nil
+}
+
+// Registration returns the client that every token here is of.
+func (k *tokens) Registration(_ context.Context, id oauth.ClientID) (oauth.Client, error) {
+	return oauth.Client{
+		ID: id, Profile: oauth.FAPI2, SunsetOn: "2027-03-31", Registered: oauth.ByStaff, AuthMethod: oauth.PrivateKeyJWT, DPoPBound: true,
+		GrantTypes: []string{"client_credentials"}, Scope: "partner",
+	}, nil
 }
 
 // deniedLog keeps what was denied.

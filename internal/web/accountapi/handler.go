@@ -26,6 +26,7 @@ import (
 // Tokens says what an access token opens; an oauth.Engine does.
 type Tokens interface {
 	Access(ctx context.Context, r oauth.AccessRequest) (oauth.Access, error)
+	Registration(ctx context.Context, id oauth.ClientID) (oauth.Client, error)
 	ResourceNonce() string
 }
 
@@ -42,16 +43,18 @@ type Log interface {
 
 // Options are what the API is made of. All are needed unless said otherwise.
 type Options struct {
-	Origin  string // of the API: a token's audience, and what a proof's htu begins with
-	Tokens  Tokens
-	PINs    PINs
-	Bank    corebank.Connector
-	Alias   func(partner.ID, corebank.AccountID) string // by which a partner knows an account
-	Box     *secret.Box                                 // seals cursors
-	Denials Log
-	Address func(*http.Request) string // the client's network address, for the audit log
-	Now     func() time.Time
-	Log     *slog.Logger
+	Origin string // of the API: a token's audience, and what a proof's htu begins with
+	Tokens Tokens
+	PINs   PINs
+	Bank   corebank.Connector
+	// Partners finds the partner that calls for itself.
+	Partners partner.Registry
+	Alias    func(partner.ID, corebank.AccountID) string // by which a partner knows an account
+	Box      *secret.Box                                 // seals cursors
+	Denials  Log
+	Address  func(*http.Request) string // the client's network address, for the audit log
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // base is where the API begins.
@@ -60,10 +63,11 @@ const base = "/open-api/v1/"
 // routes are all that the API answers; {accountId} stands for one segment.
 func (a *api) routes() []route {
 	return []route{
-		{"accounts", a.accounts, nil},
-		{"accounts/{accountId}/balance", a.balance, needs(corebank.BalanceInquiry)},
-		{"accounts/{accountId}/transactions", a.transactions, needs(corebank.TransactionInquiry)},
-		{"accounts/{accountId}/deposits", a.deposits, needs(corebank.DepositInquiry)},
+		{"accounts", a.accounts, nil, ""},
+		{"accounts/{accountId}/balance", a.balance, needs(corebank.BalanceInquiry), ""},
+		{"accounts/{accountId}/transactions", a.transactions, needs(corebank.TransactionInquiry), ""},
+		{"accounts/{accountId}/deposits", a.deposits, needs(corebank.DepositInquiry), ""},
+		{"partner", a.partner, nil, oauth.ScopePartner},
 	}
 }
 
@@ -71,6 +75,7 @@ type route struct {
 	path   string
 	answer func(*call) (any, error)
 	needs  []corebank.BusinessFunction
+	own    string // the scope of a client's own token, which alone opens it; empty: a customer's
 }
 
 func needs(f ...corebank.BusinessFunction) []corebank.BusinessFunction { return f }
@@ -113,7 +118,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(problem{code: "method_not_allowed"})
 		return
 	}
-	if err := c.open(route.needs); err != nil {
+	if err := c.open(route); err != nil {
 		c.refuse(err)
 		return
 	}

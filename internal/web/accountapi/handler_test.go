@@ -380,3 +380,16 @@ func BenchmarkBalance(b *testing.B) {
 		}
 	}
 }
+
+func TestAPartnerReadsItsOwnRegistrationWithItsOwnTokenAlone(t *testing.T) {
+	d := newDesk(t)
+	a := d.get(ownToken, base+"partner")
+	client, _ := a.body["client"].(map[string]any)
+	if a.status != http.StatusOK || a.body["partnerId"] != "kaikei" || a.body["contractFrom"] != "2026-04-01" || a.body["contractUntil"] != "2027-03-31" ||
+		client["clientId"] != "cl_kaikei" || client["sunsetOn"] != "2027-03-31" || client["tokensBoundBy"] != "dpop" {
+		t.Errorf("%d %v", a.status, a.body)
+	}
+	d.get("ok.pw", base+"partner").wants(t, http.StatusForbidden, "insufficient_scope")
+	d.get(ownToken, base+"accounts").wants(t, http.StatusForbidden, "insufficient_scope")
+	d.get(ownToken, base+"partner?x=1").wants(t, http.StatusBadRequest, "invalid_request")
+}
