@@ -266,6 +266,44 @@ func TestCertificateHostsSpeakHTTP1AndGiveNoTickets(t *testing.T) {
 	}
 }
 
+// versionAt is what a client that speaks up to the given version of TLS arrives at; 0
+// when the handshake fails.
+func (b *bank) versionAt(listener, name string, most uint16) uint16 {
+	c, err := tls.Dial("tcp", b.listeners[listener].Addr().String(), &tls.Config{RootCAs: b.roots, ServerName: name, MaxVersion: most})
+	if err != nil {
+		return 0
+	}
+	defer c.Close()
+	return c.ConnectionState().Version
+}
+
+func TestAnInstitutionThatOffersFAPI1IsHeldToItsSuites(t *testing.T) {
+	b := newBank(t)
+	settings, err := os.ReadFile(filepath.Join(b.folder, "renkei.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const before = "    customer_ca:"
+	b.write("renkei.yaml", []byte(strings.Replace(string(settings), before, "    profiles: [fapi2, fapi1_adv]\n"+before, 1))) // ume's
+	stop := b.serve()
+	defer stop()
+	// Both have a certificate for ECDSA, for which FAPI 1.0 Advanced leaves TLS 1.3 alone.
+	for listener, kind := range map[string]string{":8443": "link", ":8445": "mtls", ":8446": "api"} {
+		for _, c := range []struct {
+			name       string
+			most, want uint16
+		}{
+			{"ume", tls.VersionTLS12, 0},
+			{"ume", tls.VersionTLS13, tls.VersionTLS13},
+			{"sakura", tls.VersionTLS12, tls.VersionTLS12},
+		} {
+			if got := b.versionAt(listener, kind+"."+c.name+".example", c.most); got != c.want {
+				t.Errorf("%s.%s, up to %s: %s", kind, c.name, tls.VersionName(c.most), tls.VersionName(got))
+			}
+		}
+	}
+}
+
 func TestProbesTellWhetherToSendRequests(t *testing.T) {
 	b := newBank(t)
 	stop := b.serve()

@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"renkei.dev/internal/config"
@@ -149,9 +151,14 @@ func (in *Institution) edges(cfg Config, meter *metrics.Metrics, m config.Instit
 		Origin: string(s.API.Origin), Tokens: in.Engine, PINs: in.Linkage, Bank: in.Bank, Partners: in.Linkage.Partners, Alias: in.Linkage.Alias,
 		Box: in.Linkage.Box, Denials: in.Store, Address: options.Address, Now: cfg.Now, Log: log,
 	})
+	// The suites of the profiles on offer hold for every endpoint of the protocol.
+	held := func(c *tls.Config) *tls.Config { return c }
+	if slices.Contains(s.Profiles, string(oauth.FAPI1Adv)) {
+		held = pki.HeldToFAPI1
+	}
 	in.hosts = append(in.hosts,
-		host{s.Login.Origin, s.Login.Listen, "login", pki.ServerTLS(m.TLS...), false, login.Wrap(loginMux(options, pages, log))},
-		host{s.API.Origin, s.API.Listen, "api", pki.PartnerTLS(m.TLS...), false, site("api", s.API.Origin).Wrap(api)},
+		host{s.Login.Origin, s.Login.Listen, "login", held(pki.ServerTLS(m.TLS...)), false, login.Wrap(loginMux(options, pages, log))},
+		host{s.API.Origin, s.API.Listen, "api", held(pki.PartnerTLS(m.TLS...)), false, site("api", s.API.Origin).Wrap(api)},
 	)
 	for _, o := range s.Certificate.Origins {
 		w := withPages("certificate", o)
@@ -162,7 +169,7 @@ func (in *Institution) edges(cfg Config, meter *metrics.Metrics, m config.Instit
 	if s.MutualTLS != nil {
 		w := site("mutual_tls", s.MutualTLS.Origin)
 		w.Lost = http.NotFound
-		in.hosts = append(in.hosts, host{s.MutualTLS.Origin, s.MutualTLS.Listen, "mutual_tls", pki.PartnerTLS(m.TLS...), false,
+		in.hosts = append(in.hosts, host{s.MutualTLS.Origin, s.MutualTLS.Listen, "mutual_tls", held(pki.PartnerTLS(m.TLS...)), false,
 			w.Wrap(protocol.MutualTLSHandler(options))})
 	}
 	return nil

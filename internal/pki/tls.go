@@ -43,3 +43,13 @@ func PartnerTLS(certificates ...tls.Certificate) *tls.Config {
 	c.SessionTicketsDisabled = true
 	return c
 }
+
+// rsaSuites are the ones of TLS 1.2 that FAPI 1.0 Advanced leaves.
+var rsaSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384}
+
+// HeldToFAPI1 narrows a server's TLS 1.2 to what FAPI 1.0 Advanced §8.5 permits: two
+// suites, for RSA certificates. With a certificate of another kind TLS 1.3 is left alone.
+func HeldToFAPI1(c *tls.Config) *tls.Config {
+	c.CipherSuites = rsaSuites
+	return c
+}

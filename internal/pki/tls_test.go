@@ -2,6 +2,8 @@ package pki_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -164,5 +166,47 @@ func TestOldAndWeakTLSIsRefused(t *testing.T) {
 			continue
 		}
 		conn.Close()
+	}
+}
+
+func TestOnTLS12OnlyTheSuitesOfTheProfilesOnOfferAreSpoken(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := pki.NewServerAuthority("demo", newKey(t), now, year)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := a.IssueServer(key.Public(), now.Add(-time.Hour), now.Add(year))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair := tls.Certificate{Certificate: [][]byte{c.Raw}, PrivateKey: key}
+	roots := pki.Pool([]*x509.Certificate{a.Certificate})
+	speaks := func(s *httptest.Server, suite uint16) bool {
+		c, err := tls.Dial("tcp", s.Listener.Addr().String(), &tls.Config{
+			RootCAs: roots, ServerName: "localhost", MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite},
+		})
+		if err != nil {
+			return false
+		}
+		c.Close()
+		return true
+	}
+	answer := func(http.ResponseWriter, *http.Request) {}
+	usual, held := start(t, pki.PartnerTLS(pair), answer), start(t, pki.HeldToFAPI1(pki.PartnerTLS(pair)), answer)
+	for suite, want := range map[uint16][2]bool{ // usual, held to FAPI 1.0 Advanced
+		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:         {true, true},
+		tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384:         {true, true},
+		tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:   {true, false},
+		tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA:            {false, false},
+		tls.TLS_RSA_WITH_AES_128_GCM_SHA256:               {false, false},
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256:       {false, false}, // the certificate is RSA
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: {false, false},
+	} {
+		if got := [2]bool{speaks(usual, suite), speaks(held, suite)}; got != want {
+			t.Errorf("%s: %v, want %v", tls.CipherSuiteName(suite), got, want)
+		}
 	}
 }
