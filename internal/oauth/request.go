@@ -150,6 +150,9 @@ func (a *asking) authorizationDetails() *Failure {
 func (a *asking) somethingPermitted() *Failure {
 	byDetails, _, _ := askedBy(a.details)
 	byScope := a.scopes.functions()
+	if len(a.scopes) == 0 && len(a.details) == 0 {
+		return fail(InvalidRequest, "scope is missing")
+	}
 	if len(byDetails) == 0 && len(byScope) == 0 {
 		return fail(InvalidScope, "no business function is asked for")
 	}

@@ -79,9 +79,7 @@ func TestASignedRequestIsTakenWholeOrNotAtAll(t *testing.T) {
 	// What must be inside is not taken from outside.
 	for _, missing := range []string{"redirect_uri", "scope", "response_type", "code_challenge"} {
 		r := c.client.RequestObject(object(c.client, map[string]string{missing: ""}), nil)
-		if w := push(r, url.Values{missing: request(c.client)[missing]}); w.Code != http.StatusBadRequest {
-			t.Errorf("%s from outside: %d %s", missing, w.Code, w.Body)
-		}
+		wantError(t, push(r, url.Values{missing: request(c.client)[missing]}), 400, "invalid_request")
 	}
 }
 
