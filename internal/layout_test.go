@@ -31,7 +31,7 @@ partner login
 oauth→oauth/oauthtest linkage
 store→store/storetest web→web/look corebank/sandbox corebank/banktest
 web/protocol web/screens web/accountapi demo/service
-config metrics
+config metrics toolbox
 attack bench
 app→demo→cmd/renkei
 `

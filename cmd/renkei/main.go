@@ -31,6 +31,9 @@ type commands struct {
 	Audit   auditCommand   `cmd:"" help:"Verify, show, prove and export the audit log."`
 	Attack  attackCommand  `cmd:"" help:"Attack a running server and say whether it held."`
 	Bench   benchCommand   `cmd:"" help:"Measure what this machine carries, with a server of its own."`
+	JWT     jwtCommand     `cmd:"" name:"jwt" help:"For partners' engineers: explain and verify tokens, make client assertions."`
+	DPoP    dpopCommand    `cmd:"" name:"dpop" help:"For partners' engineers: make and check DPoP proofs."`
+	PAR     parCommand     `cmd:"" name:"par" help:"For partners' engineers: push an authorization request."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
 
