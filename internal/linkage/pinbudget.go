@@ -42,9 +42,7 @@ var errNoRoom = errors.New("others try the same PIN just now")
 // awaitBudget waits until a try that was taken may be asked of the core.
 // Errors: corebank.Unavailable, Unchecked, when others hold the budget for too
 // long; fault.Refused when the core meanwhile forgives less than was taken.
-func (s *Service) awaitBudget(ctx context.Context, account corebank.AccountID) error {
-	patience, cancel := context.WithTimeout(ctx, s.Rules.BankFor/2)
-	defer cancel()
+func (s *Service) awaitBudget(patience context.Context, account corebank.AccountID) error {
 	look := func() (bool, error) {
 		now := s.now()
 		c, held, err := s.Store.PINBudget(patience, account, now)

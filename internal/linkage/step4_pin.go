@@ -116,6 +116,7 @@ func fourDigits(v secret.Value) (secret.Value, bool) {
 // askPINs asks the core for each row. With the same number for several accounts
 // the first is asked alone: if it is wrong, no try of the others is spent.
 func (s *Service) askPINs(ctx context.Context, rows []pinAsked, same bool) []pinAsked {
+	s.awaitRoom(ctx, rows)
 	rest := rows
 	if same {
 		if i := slices.IndexFunc(rows, func(r pinAsked) bool { return r.tried }); i >= 0 {
@@ -144,10 +145,21 @@ func (s *Service) askPINs(ctx context.Context, rows []pinAsked, same bool) []pin
 	return rows
 }
 
+// awaitRoom waits until the tries that were taken may be asked of the core, and
+// says of which they may not be.
+func (s *Service) awaitRoom(ctx context.Context, rows []pinAsked) {
+	patience, cancel := context.WithTimeout(ctx, s.Rules.BankFor/2)
+	defer cancel()
+	for i := range rows {
+		if rows[i].tried {
+			rows[i].err = s.awaitBudget(patience, rows[i].account)
+			rows[i].stopped = errors.Is(rows[i].err, fault.Refused)
+		}
+	}
+}
+
 func (s *Service) askPIN(ctx context.Context, r *pinAsked) {
-	r.asked = true
-	if r.err = s.awaitBudget(ctx, r.account); r.err != nil {
-		r.stopped = errors.Is(r.err, fault.Refused)
+	if r.asked = true; r.err != nil {
 		return
 	}
 	r.err = s.Bank.CheckPIN(ctx, r.account, corebank.InquiryPIN{Value: r.pin})

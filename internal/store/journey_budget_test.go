@@ -68,8 +68,8 @@ func TestInquiriesAndJourneysTogetherLeaveTheBranchItsTry(t *testing.T) {
 	for name, url := range databases(t) {
 		t.Run(name, func(t *testing.T) {
 			at, dbs := url(t), []*store.DB(nil)
-			for range 3 {
-				dbs = append(dbs, open(t, store.Config{URL: at, Serializable: name == "serializable"}))
+			for n := range 3 {
+				dbs = append(dbs, open(t, store.Config{URL: at, Node: n, Serializable: name == "serializable"}))
 			}
 			for round, right := range []bool{false, true} {
 				d, nodes, bank := nodesOn(t, dbs, fmt.Sprint("demo-", round))
