@@ -147,9 +147,9 @@ func page(p AuthorizeCause, f *Failure) *AuthorizeFailure {
 // A login that does not meet an essential acr, or is not of the user whom the
 // request names, leads back with an error instead.
 // Errors: fault.Conflict when the request is spent (here or from the commit),
-// fault.Expired when its time was over before this browser began,
-// fault.NotFound, fault.Unavailable; partner.NotLinkable when the partner was
-// stopped meanwhile.
+// fault.Expired when its time was over before this browser began, or its
+// redirect_uri was withdrawn meanwhile; fault.NotFound, fault.Unavailable;
+// partner.NotLinkable when the partner was stopped meanwhile.
 func (e *Engine) Approve(ctx context.Context, handle Handle, a Approval) (Redirect, audit.Change, error) {
 	now := e.now()
 	pushed, k, err := e.resume(ctx, handle, now)
@@ -242,6 +242,9 @@ func (e *Engine) resume(ctx context.Context, handle Handle, now time.Time) (Push
 		return PushedRequest{}, nil, err
 	}
 	k, _, err := e.working(ctx, pushed.Request.Client, now)
+	if err == nil && !slices.Contains(k.RedirectURIs, pushed.Request.RedirectURI) {
+		err = fault.New(fault.Expired, "the redirect_uri was withdrawn meanwhile")
+	}
 	return pushed, k, err
 }
 

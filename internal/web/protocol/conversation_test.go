@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -8,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"renkei.dev/internal/audit"
+	"renkei.dev/internal/fault"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/oauth/oauthtest"
 )
@@ -402,6 +405,26 @@ func TestARequestURIThatDoesNotFitShowsOurPageAndLeadsNowhere(t *testing.T) {
 	}
 	if _, _, err := c.Engine.Approve(t.Context(), handle, c.approval(c.client)); err != nil {
 		t.Errorf("the browser that began in time: %v", err)
+	}
+}
+
+// A client that takes an address back, since it is no longer its own, takes it from
+// the customers too who are on the way.
+func TestAnAddressWithdrawnOnTheWayIsLedToNoMore(t *testing.T) {
+	c := newConversation(t, nil, nil)
+	c.open(c.client, c.push(c.client, request(c.client)))
+	handle := c.began[len(c.began)-1].Handle
+	changed := c.client.Client
+	changed.RedirectURIs = []string{"https://kaikei.example/another"}
+	if err := c.in.Commit(t.Context(), oauth.ClientChanged{Client: changed, Version: 1, By: audit.Actor{Kind: audit.Operator, ID: "staff"}, At: c.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	c.Wait(time.Second)
+	if back, _, err := c.Engine.Approve(t.Context(), handle, c.approval(c.client)); !errors.Is(err, fault.Expired) {
+		t.Errorf("allowed, it leads to %s: %v", back.URL, err)
+	}
+	if back, _, err := c.Engine.Deny(t.Context(), handle, oauth.RefusedByCustomer); !errors.Is(err, fault.Expired) {
+		t.Errorf("refused, it leads to %s: %v", back.URL, err)
 	}
 }
 
