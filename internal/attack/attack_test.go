@@ -112,6 +112,23 @@ func TestEachHoleIsFound(t *testing.T) {
 	}
 }
 
+func TestNodesOfOneIssuerShareTheirMemory(t *testing.T) {
+	for hole, want := range map[string]attack.Outcome{"": attack.Held, "replays remembered per node": attack.Through} {
+		s := newServer(t, hole)
+		target := s.target(t)
+		target.Nodes = []string{strings.TrimPrefix(s.node(t).http.URL, "https://")}
+		results, err := attack.Run(t.Context(), attack.Options{Target: target, Only: []string{"P09", "P12", "P22"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range results {
+			if r.Outcome != want && (hole == "" || r.Row != "P12") {
+				t.Errorf("%q: %s is %s: %+v %+v", hole, r.Row, r.Outcome, r.Through(), r.Missing)
+			}
+		}
+	}
+}
+
 func TestWhatCannotBeRunIsNeverHeld(t *testing.T) {
 	for _, r := range run(t, "", "P21", "P35", "P36") {
 		if r.Outcome != attack.NotRun || len(r.Missing) == 0 || r.Missing[0].Why == "" {

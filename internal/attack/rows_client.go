@@ -209,6 +209,11 @@ func twoMethods(t *trial) {
 	bad("client_secret", call{nobody: true, form: values("client_id", s.ID, "client_secret", "x")})
 	bad("client_secret that is the client_id", call{nobody: true, form: values("client_id", s.ID, "client_secret", s.ID)})
 	bad("an unknown client", call{nobody: true, form: values("client_id", "nobody")})
+	for _, id := range []string{strings.ToUpper(s.ID), s.ID + " ", " " + s.ID, s.ID + "\x00", s.ID + "%", "*", ""} {
+		claims := claimsOf(s.assertion())
+		claims["iss"], claims["sub"] = id, id
+		bad("an assertion for the client "+id, call{assertion: forge(s.Key, object{"alg": algorithmOf(s.Key), "kid": s.KID}, claims)})
+	}
 	cert := selfMade(nil, nil)
 	if alias := t.metadata.alias("introspection_endpoint"); alias != "" {
 		bad("a certificate where a key is registered", call{nobody: true, form: values("client_id", s.ID), certificate: &cert, at: alias})

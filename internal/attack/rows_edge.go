@@ -65,6 +65,8 @@ func hosts(t *trial) {
 			t.judge(path+" for host "+host, a.err == nil && !reflected && (a.status >= 400 || string(a.body) == string(honest.body)), "%s", a)
 		}
 	}
+	oddHosts(t)
+	cookies(t)
 	// The address that a proof must name is the configured one, whoever is said to have been called.
 	g, s := t.shared(s)
 	there := strings.Replace(t.accounts(), strings.TrimPrefix(t.api(), "https://"), foe, 1)
@@ -76,6 +78,22 @@ func hosts(t *trial) {
 	a = s.lab.send(request{url: t.accounts(), host: foe, header: headers("Authorization", "DPoP "+g.access(), "DPoP", s.proof(resource, http.MethodGet, there, g.access()))})
 	t.refusedBy("a proof for the Host header", a, 401, 421, 400)
 	t.works("an honest call", s.read(g.access()))
+}
+
+// cookies are of the one host, over TLS, and no script's.
+func cookies(t *trial) {
+	s := t.keyed(0)
+	form, _ := s.asks()
+	b := t.browse()
+	at, err := url.Parse(s.open(s.push(form).text("request_uri")))
+	if err != nil {
+		t.cannot("%s", err)
+	}
+	b.header = headers("X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "http")
+	for _, c := range (&http.Response{Header: b.send(http.MethodGet, at, "").header}).Cookies() {
+		sound := strings.HasPrefix(c.Name, "__Host-") && c.Secure && c.HttpOnly && c.Path == "/" && c.Domain == "" && (c.SameSite == http.SameSiteLaxMode || c.SameSite == http.SameSiteStrictMode)
+		t.judge("cookie "+cut(c.Name, 16), sound, "%s", cut(c.String(), 40))
+	}
 }
 
 func authorizationHeaders(t *trial) {
@@ -226,6 +244,7 @@ func methods(t *trial) {
 			t.judge(method+" of "+name, held, "%s", a)
 		}
 	}
+	smuggled(t)
 	for _, kind := range []string{"application/json", "multipart/form-data; boundary=x", "text/plain", "", "application/x-www-form-urlencoded; charset=utf-16", "application/xml"} {
 		a := t.send(request{url: t.metadata.text("token_endpoint"), body: `{"grant_type":"client_credentials","client_id":"` + s.ID + `"}`, header: headers("Content-Type", kind)})
 		t.refusedBy("a token asked for as "+kind, a, 400, 401, 415)

@@ -222,6 +222,27 @@ func revocations(t *trial) {
 	g = t.grant(s)
 	a := s.do(call{endpoint: "revocation_endpoint", form: values("token", g.access(), "token_type_hint", "refresh_token")})
 	t.judge("a wrong hint", a.status == 200 && !s.active(g.access()), "%s", a)
+
+	// What is refreshed while the revocation runs ends with it.
+	g = t.grant(s)
+	var mu sync.Mutex
+	var given []string
+	t.race(16, func(n int) answer {
+		if n%4 == 3 {
+			return s.revoke(g.refresh())
+		}
+		a := s.refresh(g.refresh())
+		if token := a.text("access_token"); token != "" {
+			mu.Lock()
+			given = append(given, token)
+			mu.Unlock()
+		}
+		return a
+	}, 400, "invalid_grant")
+	for _, token := range given {
+		t.refused("a token of a refresh that raced the revocation", s.read(token), 401)
+	}
+	t.refused("a refresh after that race", s.refresh(g.refresh()), 400, "invalid_grant")
 }
 
 func cutOffs(t *trial) {

@@ -86,6 +86,7 @@ func promises(t *trial) {
 	algorithms(t, s)
 	ownKeys(t)
 	keySet(t)
+	oldTLS(t)
 }
 
 func b2i(b bool) int {

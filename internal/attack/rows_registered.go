@@ -297,6 +297,51 @@ func fetchedKeys(t *trial) {
 	t.judge("what arrived in all", hits.Load() == 0, "%d connections", hits.Load())
 }
 
+// escalations: what a client may not make of itself.
+func escalations(t *trial) {
+	victim := t.keyed(0)
+	m := t.registered(nil)
+	own := m.ID
+	for name, by := range sorted(map[string]object{
+		"another's client_id": {"client_id": victim.ID}, "an own client_id": {"client_id": "admin"}, "staff as registrar": {"Registered": "staff", "registered": "staff"},
+		"another partner": {"partner": "mihon-kaikei", "Partner": "mihon-kaikei"}, "a sunset": {"sunset_on": "2099-01-01"}, "a secret": {"client_secret": "x"}, "trust": {"trusted": true, "skip_consent": true, "first_party": true},
+	}) {
+		a, _ := t.register(by)
+		taken := a.json()
+		gained := a.status == http.StatusCreated && (text(taken["client_id"]) == victim.ID || text(taken["client_id"]) == "admin" || taken["client_secret"] != nil || taken["sunset_on"] != nil || taken["partner"] != nil || taken["trusted"] != nil)
+		t.judge("registered with "+name, a.err == nil && !gained && a.status < 500, "%s", a)
+		if a.status == http.StatusCreated {
+			other := &managed{software: &software{lab: t.lab}, uri: a.text("registration_client_uri"), token: a.text("registration_access_token")}
+			t.after = append(t.after, func() { other.manage(http.MethodDelete, nil) })
+		}
+		a = m.manage(http.MethodPut, by)
+		gained = a.status == http.StatusOK && (a.text("client_id") != own || a.json()["client_secret"] != nil || a.json()["sunset_on"] != nil || a.json()["partner"] != nil)
+		t.judge("changed to "+name, a.err == nil && !gained && a.status < 500, "%s", a)
+	}
+	for name, by := range sorted(map[string]object{
+		"an unknown scope": {"scope": "openid admin"}, "no keys": {"jwks": nil}, "no binding": {"dpop_bound_access_tokens": false, "tls_client_certificate_bound_access_tokens": false, "token_endpoint_auth_method": "none"}, "the implicit grant": {"grant_types": []string{"implicit"}},
+		"a token in the front": {"response_types": []string{"token"}}, "RS256": {"token_endpoint_auth_signing_alg": "RS256"}, "none for ID tokens": {"id_token_signed_response_alg": "none"}, "RSA1_5": {"id_token_encrypted_response_alg": "RSA1_5"},
+	}) {
+		t.refused("changed to "+name, m.manage(http.MethodPut, by), 400)
+	}
+	t.works("the victim's client as before", victim.tries(victim.assertion()))
+	t.works("the client as before", m.tries(m.assertion()))
+	// Of twenty changes at once with one token, one holds.
+	token := m.token
+	won, odd, answers := t.race(20, func(int) answer {
+		one := *m
+		one.token = token
+		return one.manage(http.MethodPut, object{"client_name": "raced"})
+	}, 401)
+	t.judge("twenty changes at once with one token: exactly one", won == 1 && odd == "", "%d succeeded of %d%s", won, len(answers), odd)
+	for _, a := range answers {
+		if next := a.text("registration_access_token"); next != "" {
+			m.token = next
+		}
+	}
+	t.refused("the token that was replaced", t.send(request{url: m.uri, header: headers("Authorization", "Bearer "+token)}), 401)
+}
+
 func registrations(t *trial) {
 	at := t.metadata.text("registration_endpoint")
 	if at == "" || t.target.InitialAccessToken == "" {
@@ -336,6 +381,7 @@ func registrations(t *trial) {
 		t.refusedBy("the token before", manage(http.MethodGet, mine, token), 401)
 		token = next
 	}
+	escalations(t)
 	gone := manage(http.MethodDelete, mine, token)
 	t.judge("deleting one's own", gone.status == http.StatusNoContent, "%s", gone)
 	t.refusedBy("managing what was deleted", manage(http.MethodGet, mine, token), 401)

@@ -90,6 +90,7 @@ func redirectMutants(t *trial) {
 	form.Set("client_id", s.ID)
 	a := t.send(request{url: t.metadata.text("authorization_endpoint") + "?" + form.Encode()})
 	t.judge("at the authorization endpoint itself", a.err == nil && a.status == 400 && a.location() == "", "%s", a)
+	withdrawn(t)
 }
 
 // evil tells whether an answer leads to the attacker's site, or names it as a link.
@@ -129,6 +130,7 @@ func openRedirect(t *trial) {
 	page("no client", values("redirect_uri", to, "response_type", "code"))
 	page("prompt=none for nobody", values("client_id", s.ID, "redirect_uri", to, "response_type", "code", "prompt", "none"))
 	page("an error brought along", values("error", "access_denied", "error_uri", to, "redirect_uri", to))
+	strangers(t)
 	for _, path := range []string{
 		"/logout", "/end_session", "/oauth2/logout", "/session/end", "/login", "/link/x", "/authorize/resume", "/callback",
 	} {
@@ -143,6 +145,55 @@ func openRedirect(t *trial) {
 		a := t.send(request{url: t.target.Issuer + path})
 		t.judge("GET "+path, a.err == nil && !evil(t.target.Issuer, a), "%s", a)
 	}
+}
+
+// strangers registers a client whose address is the attacker's: its errors must
+// not make of the bank a way there (RFC 9700 §4.11.2).
+func strangers(t *trial) {
+	if !t.registers() {
+		t.skip("a client that registered itself", noRegistration)
+		return
+	}
+	m := t.registered(object{"redirect_uris": []string{"https://evil.example/callback"}})
+	m.RedirectURIs = []string{"https://evil.example/callback"}
+	for name, changes := range sorted(map[string][]string{
+		"prompt=none": {"prompt", "none"}, "an acr out of reach": {"claims", `{"id_token":{"acr":{"essential":true,"value":"urn:none"}}}`},
+	}) {
+		form, _ := m.asks(changes...)
+		a := m.push(form)
+		if a.status != http.StatusCreated {
+			t.judge("a client that registered itself, "+name, a.status == 400, "%s", a)
+			continue
+		}
+		a = t.send(request{url: m.open(a.text("request_uri"))})
+		t.judge("a client that registered itself, "+name, a.err == nil && a.status >= 400 && a.location() == "", "%s", a)
+	}
+}
+
+// withdrawn: an address that its client took back while a customer is on the way
+// is no longer led to.
+func withdrawn(t *trial) {
+	if !t.registers() {
+		t.skip("an address that was withdrawn on the way", noRegistration)
+		return
+	}
+	m := t.registered(nil)
+	old := m.RedirectURIs[0]
+	form, _ := m.asks()
+	before, under := m.push(form).text("request_uri"), ""
+	form, _ = m.asks()
+	under = m.push(form).text("request_uri")
+	b := t.browse()
+	p, err := b.until(m.open(under), "consent", t.user(0))
+	if err != nil {
+		t.cannot("an honest customer could not link: %s", err)
+	}
+	t.works("its addresses changed", m.manage(http.MethodPut, object{"redirect_uris": []string{"https://partner.example/other"}}))
+	time.Sleep(time.Second)
+	a := t.send(request{url: m.open(before)})
+	t.judge("an address withdrawn before the journey", a.status == 400 && a.location() == "", "%s", a)
+	way, err := b.link(p.at.String(), t.user(0))
+	t.judge("an address withdrawn during the journey", way == nil || !strings.HasPrefix(way.String(), old), "%v %v", way, err)
 }
 
 func requestURIs(t *trial) {

@@ -261,6 +261,9 @@ func otherKinds(t *trial) {
 		"request_uri": uri, "code": fresh.code, "access token": g.access(), "refresh token": g.refresh(), "press of a page": filled(p.form("consent")).Get("press"),
 		"nonce": t.nonce(authorization), "state": form.Get("state"), "challenge": form.Get("code_challenge"), "grant": g.text("grant_id"),
 	}
+	if t.registers() {
+		kinds["initial access token"], kinds["registration access token"] = t.target.InitialAccessToken, t.registered(nil).token
+	}
 	for _, c := range b.jar.Cookies(p.at) {
 		kinds["cookie "+c.Name[:min(len(c.Name), 12)]] = c.Value
 	}

@@ -30,7 +30,7 @@ type server struct {
 	hole    string
 	clients []*client
 
-	mu       sync.Mutex
+	mu       *sync.Mutex
 	seen     map[string]bool // jti of assertions and proofs, challenges that led to a code
 	requests map[string]*authorized
 	codes    map[string]*authorized
@@ -57,7 +57,7 @@ type authorized struct {
 
 func newServer(t *testing.T, hole string) *server {
 	t.Helper()
-	s := &server{hole: hole, seen: map[string]bool{}, requests: map[string]*authorized{}, codes: map[string]*authorized{}, access: map[string]*authorized{}, refresh: map[string]*authorized{}, waiting: map[string]chan struct{}{}}
+	s := &server{hole: hole, mu: new(sync.Mutex), seen: map[string]bool{}, requests: map[string]*authorized{}, codes: map[string]*authorized{}, access: map[string]*authorized{}, refresh: map[string]*authorized{}, waiting: map[string]chan struct{}{}}
 	for _, name := range []string{"a", "b"} {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
@@ -65,6 +65,13 @@ func newServer(t *testing.T, hole string) *server {
 		}
 		s.clients = append(s.clients, &client{"cl_" + name, []string{"https://" + name + ".example/callback"}, key})
 	}
+	s.open(t)
+	s.issuer = s.http.URL
+	return s
+}
+
+// open begins to answer, as the issuer or as another node of it.
+func (s *server) open(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.metadata)
 	mux.HandleFunc("GET /authorize", s.authorize)
@@ -80,8 +87,20 @@ func newServer(t *testing.T, hole string) *server {
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // attackers hang up
 	s.http.StartTLS()
 	t.Cleanup(s.http.Close)
-	s.issuer = s.http.URL
-	return s
+}
+
+// node opens another address of the same issuer, with the same store but for what
+// it has seen, where that is the hole.
+func (s *server) node(t *testing.T) *server {
+	other := &server{
+		hole: s.hole, issuer: s.issuer, clients: s.clients, mu: s.mu, seen: s.seen, requests: s.requests,
+		codes: s.codes, access: s.access, refresh: s.refresh, waiting: s.waiting,
+	}
+	if s.has("replays remembered per node") {
+		other.seen = map[string]bool{}
+	}
+	other.open(t)
+	return other
 }
 
 func (s *server) has(hole string) bool { return hole != "" && s.hole == hole }
