@@ -164,8 +164,13 @@ func (c *partnersClient) sign(r *http.Request, form url.Values) error {
 // which the demo's own partner never sees.
 func (d *running) walks(t *testing.T, address string) url.Values {
 	t.Helper()
+	return d.walksBy(t, d.openBrowser(t, ""), address)
+}
+
+func (d *running) walksBy(t *testing.T, b *browser, address string) url.Values {
+	t.Helper()
 	id, password, _, pins := d.user(t, "ok.pw")
-	p := d.openBrowser(t, "").open(address).press("API連携", "login_id", id, "password", password)
+	p := b.open(address).press("API連携", "login_id", id, "password", password)
 	if p.heading() == "API連携認証（認可業務選択）（利用登録）" {
 		p = p.press("次へ")
 	}

@@ -36,11 +36,9 @@ func (b *browser) asks(method, address, token, body string) (int, map[string]any
 	return answer.StatusCode, all
 }
 
-func TestAnEngineerRegistersAClientWithTheTokenOfTheStartPage(t *testing.T) {
-	d := startDemo(t)
-	b := d.openBrowser(t, "")
-	bank := d.manifest.Institutions[0]
-	b.open(d.start).shows(bank.InitialAccessToken, bank.Issuer+"/register")
+// clientMetadata is what an engineer sends, with a key of their own.
+func clientMetadata(t *testing.T) string {
+	t.Helper()
 	key, err := jose.Generate(jose.ES256, time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -50,8 +48,15 @@ func TestAnEngineerRegistersAClientWithTheTokenOfTheStartPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	metadata := `{"redirect_uris":["https://localhost:3000/callback"],"client_name":"My app","jwks":` + string(ring.JWKS()) + `}`
-	status, got := b.asks("POST", bank.Issuer+"/register", bank.InitialAccessToken, metadata)
+	return `{"redirect_uris":["https://localhost:3000/callback"],"client_name":"My app","jwks":` + string(ring.JWKS()) + `}`
+}
+
+func TestAnEngineerRegistersAClientWithTheTokenOfTheStartPage(t *testing.T) {
+	d := startDemo(t)
+	b := d.openBrowser(t, "")
+	bank := d.manifest.Institutions[0]
+	b.open(d.start).shows(bank.InitialAccessToken, bank.Issuer+"/register")
+	status, got := b.asks("POST", bank.Issuer+"/register", bank.InitialAccessToken, clientMetadata(t))
 	if status != http.StatusCreated {
 		t.Fatalf("%d %v", status, got)
 	}

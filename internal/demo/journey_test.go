@@ -3,8 +3,6 @@ package demo_test
 import (
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -168,45 +166,6 @@ func TestARequestThatNobodyPushedNeverLeadsBack(t *testing.T) {
 	p := d.openBrowser(t, "").open(d.manifest.Institutions[0].Issuer + "/authorize?" + query.Encode()).shows("AL-940")
 	if p.status != 400 || strings.Contains(p.body, "a.localhost") {
 		t.Errorf("status %d, %s", p.status, plain(p.body))
-	}
-}
-
-func TestNothingSecretIsLeftInFilesOrLogs(t *testing.T) {
-	d := startDemo(t)
-	b := d.openBrowser(t, "risk.cert")
-	_, password, answer, pins := d.user(t, "pin.none")
-	p := d.begins(b, 0).press("API連携", "login_id", "pin.none", "password", password).press("次へ")
-	p.press("登録", p.typed(pins)...).press("確定").allows()
-	_, certificatePassword, _, _ := d.user(t, "risk.cert")
-	d.begins(b, 1).follow(certificate).press("API連携", "password", certificatePassword).press("認証", "answer", answer).allows()
-
-	secret := regexp.MustCompile(strings.Join([]string{regexp.QuoteMeta(password), regexp.QuoteMeta(certificatePassword), answer,
-		`(rac|rat|rrt|hop)_[\w-]{40}`, `request_uri(:|%3A)[\w-]{40}`, `eyJ[\w-]{20,}\.[\w-]{20,}\.`}, "|"))
-	if !secret.MatchString("rac_AaWxbSeAAADbdBcrpzZNJTZPEnm4eokc9j7t4kmKef9kpdQZRJpAtA") {
-		t.Fatal("this would find nothing")
-	}
-	check := func(where string, content []byte) {
-		if found := secret.FindIndex(content); found != nil {
-			t.Errorf("%s holds …%q…", where, content[max(0, found[0]-60):min(len(content), found[1]+20)])
-		}
-	}
-	check("the log", []byte(d.log.String()))
-	for _, folder := range []string{"", "partners"} {
-		files, err := os.ReadDir(filepath.Join(d.folder, folder))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range files {
-			name := filepath.Join(folder, f.Name())
-			if f.IsDir() || name == "demo.json" || name == "attack.json" { // what scripts are told
-				continue
-			}
-			content, err := os.ReadFile(filepath.Join(d.folder, name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			check(name, content)
-		}
 	}
 }
 

@@ -166,6 +166,10 @@ func Switching(next http.Handler) http.Handler {
 // Words returns the words for the answer to r.
 func (l *Look) Words(r *http.Request) i18n.Words { return l.words.In(Language(r)) }
 
+// secretParameters are none of any page's: who opens one with them, by mistake or
+// to see what comes back, does not find them in what it says.
+var secretParameters = []string{"code", "response", "access_token", "refresh_token", "id_token", "token", "client_assertion", "password"}
+
 // Page returns the shared part of a page that answers r.
 func (l *Look) Page(r *http.Request, screen, headingKey string) Page {
 	words := l.Words(r)
@@ -175,6 +179,9 @@ func (l *Look) Page(r *http.Request, screen, headingKey string) Page {
 		name string
 	}{{i18n.Japanese, "日本語"}, {i18n.English, "English"}} {
 		query := r.URL.Query()
+		for _, name := range secretParameters {
+			query.Del(name)
+		}
 		query.Set("lang", string(other.code))
 		p.Switch = append(p.Switch, LanguageLink{other.code, other.name, "?" + query.Encode(), other.code == words.Language()})
 	}
