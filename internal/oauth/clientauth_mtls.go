@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -37,7 +38,7 @@ func (e *Engine) checkNamedCertificate(k *knownClient, c Call, now time.Time) er
 	var named bool
 	switch {
 	case k.TLSSubjectDN != "":
-		named = subjectIs(leaf, k.TLSSubjectDN)
+		named = k.bearsSubject(leaf)
 	case k.TLSSANDNS != "":
 		named = slices.ContainsFunc(leaf.DNSNames, func(n string) bool { return strings.EqualFold(n, k.TLSSANDNS) })
 	case k.TLSSANURI != "":
@@ -53,6 +54,21 @@ func (e *Engine) checkNamedCertificate(k *knownClient, c Call, now time.Time) er
 		return errors.New("the certificate bears another name")
 	}
 	return nil
+}
+
+// bearsSubject is subjectIs for the client's registered name.
+func (k *knownClient) bearsSubject(leaf *x509.Certificate) bool {
+	if k.named == nil {
+		return subjectIs(leaf, k.TLSSubjectDN)
+	}
+	if last := k.named.Load(); last != nil && bytes.Equal(*last, leaf.RawSubject) {
+		return true
+	}
+	if !subjectIs(leaf, k.TLSSubjectDN) {
+		return false
+	}
+	k.named.Store(&leaf.RawSubject)
+	return true
 }
 
 // checkOwnCertificate is self_signed_tls_client_auth (RFC 8705 §2.2): the

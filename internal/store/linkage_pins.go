@@ -38,20 +38,26 @@ func (in *Institution) PINs(ctx context.Context, accounts []corebank.AccountID) 
 func (in *Institution) PINInUse(ctx context.Context, account corebank.AccountID, now time.Time) (pins []linkage.StoredPIN, counter login.Counter, held int, err error) {
 	counter = login.New(login.Key{Way: login.ByPIN, Subject: string(account)})
 	var flying int64
-	rs, err := in.read.Query(ctx, `SELECT account_id, user_id, user_name, company_id, state, pin, p.version, consent_id, changed_at,
-			COALESCE(c.version, 0), COALESCE(taken, 0), COALESCE(wrong, 0), COALESCE(cap, -1),
-			COALESCE(era, 0), COALESCE(flying, 0), COALESCE(flying_until, 0),
-			CASE WHEN COALESCE(taken, 0) = 0 AND COALESCE(cap, -1) = -1 THEN 0 ELSE (SELECT COUNT(*) FROM pin_slots s
-				WHERE s.institution = p.institution AND s.account_id = p.account_id AND s.until > $3) END
-		FROM inquiry_pins p
-		LEFT JOIN login_counters c ON c.institution = p.institution AND c.way = 'pin' AND c.subject = p.account_id
-		WHERE p.institution = $1 AND p.account_id = $2 ORDER BY user_id`, in.id, string(account), micros(now))
-	pins, err = collect(rs, err, "find an inquiry PIN", func(r row) (linkage.StoredPIN, error) {
-		return scanPIN(with{r, []any{&counter.Version, &counter.Taken, &counter.Wrong, &counter.Cap, &counter.Era, &counter.Flying, &flying, &held}})
-	})
+	err = in.read.Each(ctx, pinInUse, func(n int, r row) error {
+		if n == 0 {
+			pins = nil
+		}
+		p, err := scanPIN(with{r, []any{&counter.Version, &counter.Taken, &counter.Wrong, &counter.Cap, &counter.Era, &counter.Flying, &flying, &held}})
+		pins = append(pins, p)
+		return err
+	}, in.id, string(account), micros(now))
 	counter.FlyingUntil = fromMicros(flying)
-	return pins, counter, held, err
+	return pins, counter, held, failed(err, "find an inquiry PIN")
 }
+
+var pinInUse = lookUpBy(`SELECT account_id, user_id, user_name, company_id, state, pin, p.version, consent_id, changed_at,
+		COALESCE(c.version, 0), COALESCE(taken, 0), COALESCE(wrong, 0), COALESCE(cap, -1),
+		COALESCE(era, 0), COALESCE(flying, 0), COALESCE(flying_until, 0),
+		CASE WHEN COALESCE(taken, 0) = 0 AND COALESCE(cap, -1) = -1 THEN 0 ELSE (SELECT COUNT(*) FROM pin_slots s
+			WHERE s.institution = p.institution AND s.account_id = p.account_id AND s.until > $3) END
+	FROM inquiry_pins p
+	LEFT JOIN login_counters c ON c.institution = p.institution AND c.way = 'pin' AND c.subject = p.account_id
+	WHERE p.institution = $1 AND p.account_id = $2 ORDER BY user_id`, "text", "text", "bigint")
 
 // PINBudget returns the counter of an account's tries and how many of its slots
 // were held at now, in one snapshot.

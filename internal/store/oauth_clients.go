@@ -46,11 +46,11 @@ func scanClient(r row) (oauth.Client, error) {
 func (in *Institution) ManagedClient(ctx context.Context, id oauth.ClientID, k oauth.Key) (oauth.Managed, error) {
 	m := oauth.Managed{Key: k}
 	var registered int64
-	var thumbprint *string
-	c, err := scanClient(with{in.read.QueryRow(ctx, `SELECT `+clientColumns+`, registered_at, management_thumbprint FROM clients
+	var thumbprint string
+	c, err := scanClient(with{in.read.QueryRow(ctx, `SELECT `+clientColumns+`, registered_at, COALESCE(management_thumbprint, '') FROM clients
 		WHERE institution = $1 AND id = $2 AND removed_at IS NULL AND management_token = $3 AND management_digest = $4`,
 		in.id, string(id), k.ID, k.Digest[:]), []any{&registered, &thumbprint}})
-	m.Client, m.RegisteredAt, m.Thumbprint = c, fromMicros(registered), textOf(thumbprint)
+	m.Client, m.RegisteredAt, m.Thumbprint = c, fromMicros(registered), thumbprint
 	return m, found(err, "find the registration of client "+string(id))
 }
 

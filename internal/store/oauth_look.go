@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"time"
+	"strings"
 
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
@@ -38,84 +38,109 @@ func (in *Institution) ChallengeUsed(ctx context.Context, challenge secret.Diges
 	return n > 0, failed(err, "look for a used challenge")
 }
 
-// standingColumns are those of a consent that the protocol reads, NULL without one.
-const standingColumns = `c.id, c.state, c.end_reason, c.partner_id, c.client_id, c.user_id, c.company_id,
-	c.functions, c.accounts, c.history_days, c.given_at, c.ends_at`
+// standingColumns are those of a consent that the protocol reads; an empty id
+// stands for none.
+const standingColumns = `COALESCE(c.id, ''), COALESCE(c.state, ''), COALESCE(c.end_reason, ''), COALESCE(c.partner_id, ''),
+	COALESCE(c.client_id, ''), COALESCE(c.user_id, ''), COALESCE(c.company_id, ''), COALESCE(c.functions, ''),
+	COALESCE(c.accounts, ''), COALESCE(c.history_days, 0), COALESCE(c.given_at, 0), COALESCE(c.ends_at, 0)`
 
 // standing is where standingColumns are read to.
 type standing struct {
-	id, state, reason, partner, client, user, company, functions, accounts *string
-	days, given, ends                                                      *int64
+	id, state, reason, partner, client, user, company, functions, accounts string
+	days, given, ends                                                      int64
 }
 
-func (s *standing) columns() []any {
-	return []any{&s.id, &s.state, &s.reason, &s.partner, &s.client, &s.user, &s.company,
-		&s.functions, &s.accounts, &s.days, &s.given, &s.ends}
+func (s *standing) columns(before ...any) []any {
+	return append(before, &s.id, &s.state, &s.reason, &s.partner, &s.client, &s.user, &s.company,
+		&s.functions, &s.accounts, &s.days, &s.given, &s.ends)
 }
 
 // read returns the consent; nil without one.
 func (s *standing) read() (*oauth.Standing, error) {
-	if s.id == nil {
+	if s.id == "" {
 		return nil, nil
 	}
 	out := oauth.Standing{
-		Consent: *s.id, State: textOf(s.state), EndReason: textOf(s.reason), Partner: partner.ID(textOf(s.partner)),
-		Client: oauth.ClientID(textOf(s.client)), User: corebank.UserID(textOf(s.user)), Company: corebank.CompanyID(textOf(s.company)),
-		GivenAt: timeOf(s.given),
-		Extent:  oauth.Extent{EndsAt: timeOf(s.ends)},
+		Consent: s.id, State: s.state, EndReason: s.reason, Partner: partner.ID(s.partner),
+		Client: oauth.ClientID(s.client), User: corebank.UserID(s.user), Company: corebank.CompanyID(s.company),
+		GivenAt: fromMicros(s.given),
+		Extent:  oauth.Extent{EndsAt: fromMicros(s.ends), HistoryDays: int(s.days)},
 	}
-	if s.days != nil {
-		out.Extent.HistoryDays = int(*s.days)
+	var err error
+	if out.Extent.Functions, err = listOf[corebank.BusinessFunction](s.functions); err != nil {
+		return nil, fault.Wrap(fault.Internal, "read the functions of consent "+s.id, err)
 	}
-	if err := json.Unmarshal([]byte(textOf(s.functions)), &out.Extent.Functions); err != nil {
-		return nil, fault.Wrap(fault.Internal, "read the functions of consent "+*s.id, err)
-	}
-	if err := json.Unmarshal([]byte(textOf(s.accounts)), &out.Extent.Accounts); err != nil {
-		return nil, fault.Wrap(fault.Internal, "read the accounts of consent "+*s.id, err)
+	if out.Extent.Accounts, err = listOf[corebank.AccountID](s.accounts); err != nil {
+		return nil, fault.Wrap(fault.Internal, "read the accounts of consent "+s.id, err)
 	}
 	return &out, nil
 }
 
-func textOf(s *string) string {
-	if s == nil {
-		return ""
+// listOf reads a JSON array of texts. Those without escapes, which is nearly all,
+// cost no decoder.
+func listOf[T ~string](text string) ([]T, error) {
+	inner, ok := strings.CutPrefix(text, `["`)
+	if inner, closed := strings.CutSuffix(inner, `"]`); ok && closed && strings.IndexByte(inner, '\\') < 0 {
+		list := make([]T, 0, 1+strings.Count(inner, `","`))
+		plain := true
+		for one := range strings.SplitSeq(inner, `","`) {
+			plain = plain && strings.IndexByte(one, '"') < 0
+			list = append(list, T(one))
+		}
+		if plain {
+			return list, nil
+		}
 	}
-	return *s
+	var list []T
+	return list, json.Unmarshal([]byte(text), &list)
 }
 
-func timeOf(us *int64) time.Time {
-	if us == nil {
-		return time.Time{}
-	}
-	return fromMicros(*us)
-}
-
-// joined reads a row whose last columns are those of its consent.
-func joined(r row, doing string, dest ...any) (*oauth.Standing, error) {
+// joined makes a look-up whose last columns are those of a consent.
+func (in *Institution) joined(ctx context.Context, l *lookUp, doing string, dest []any, args ...any) (*oauth.Standing, error) {
 	var s standing
-	if err := found(r.Scan(append(dest, s.columns()...)...), doing); err != nil {
+	if err := found(find(ctx, in.read, l, s.columns(dest...), args...), doing); err != nil {
 		return nil, err
 	}
 	return s.read()
 }
+
+// byKey makes a look-up of a single-use value or token, whose parameters are the
+// three that find it.
+func byKey(from string) *lookUp {
+	return lookUpBy(`SELECT `+from+` WHERE t.id = $1 AND t.institution = $2 AND t.digest = $3`, "bigint", "text", "bytea")
+}
+
+var (
+	codeByKey = byKey(`t.client_id, t.replaces, t.terms, t.grant_there, t.expires_at, COALESCE(t.spent_at, 0), ` + standingColumns + `
+		FROM codes t JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id`)
+	refreshTokenByKey = byKey(`t.client_id, COALESCE(t.revoked_at, 0), g.terms, ` + standingColumns + `
+		FROM refresh_tokens t
+		JOIN grants g ON g.institution = t.institution AND g.id = t.grant_row
+		JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id`)
+	accessTokenByKey = byKey(accessTokenColumns + `
+		FROM access_tokens t LEFT JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id`)
+)
+
+var grantByID = &lookUp{one: `SELECT t.terms, ` + standingColumns + `
+	FROM grants t JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id
+	WHERE t.id = $1 AND t.institution = $2 AND t.grant_id = $3 AND t.client_id = $4`}
+
+const accessTokenColumns = `t.client_id, t.grant_id, t.bound_by, t.thumbprint, t.scope, t.functions, t.audience,
+	t.auth_time, t.acr, t.expires_at, COALESCE(t.revoked_at, 0), ` + standingColumns
 
 // Code returns a code with its consent, spent or expired ones too. Errors:
 // fault.NotFound.
 func (in *Institution) Code(ctx context.Context, k oauth.Key) (oauth.Authorized, error) {
 	const doing = "find a code"
 	var client, replaces, terms string
-	var there, expires int64
-	var spent *int64
-	s, err := joined(in.read.QueryRow(ctx, `SELECT t.client_id, t.replaces, t.terms, t.grant_there, t.expires_at, t.spent_at, `+standingColumns+`
-		FROM codes t JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id
-		WHERE t.id = $1 AND t.institution = $2 AND t.digest = $3`, k.ID, in.id, k.Digest[:]),
-		doing, &client, &replaces, &terms, &there, &expires, &spent)
+	var there, expires, spent int64
+	s, err := in.joined(ctx, codeByKey, doing, []any{&client, &replaces, &terms, &there, &expires, &spent}, k.ID, in.id, k.Digest[:])
 	if err != nil {
 		return oauth.Authorized{}, err
 	}
 	a := oauth.Authorized{
 		Key: k, Client: oauth.ClientID(client), Replaces: replaces, Existing: there == 1,
-		ExpiresAt: fromMicros(expires), Spent: spent != nil, Standing: *s,
+		ExpiresAt: fromMicros(expires), Spent: spent != 0, Standing: *s,
 	}
 	return a, readTerms(terms, &a.Grant, doing)
 }
@@ -132,40 +157,48 @@ func readTerms(terms string, g *oauth.Grant, doing string) error {
 func (in *Institution) RefreshToken(ctx context.Context, k oauth.Key) (oauth.RefreshToken, error) {
 	const doing = "find a refresh token"
 	var client, terms string
-	var revoked *int64
-	s, err := joined(in.read.QueryRow(ctx, `SELECT t.client_id, t.revoked_at, g.terms, `+standingColumns+`
-		FROM refresh_tokens t
-		JOIN grants g ON g.institution = t.institution AND g.id = t.grant_row
-		JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id
-		WHERE t.id = $1 AND t.institution = $2 AND t.digest = $3`, k.ID, in.id, k.Digest[:]),
-		doing, &client, &revoked, &terms)
+	var revoked int64
+	s, err := in.joined(ctx, refreshTokenByKey, doing, []any{&client, &revoked, &terms}, k.ID, in.id, k.Digest[:])
 	if err != nil {
 		return oauth.RefreshToken{}, err
 	}
-	r := oauth.RefreshToken{Key: k, Client: oauth.ClientID(client), Revoked: revoked != nil, Standing: *s}
+	r := oauth.RefreshToken{Key: k, Client: oauth.ClientID(client), Revoked: revoked != 0, Standing: *s}
 	return r, readTerms(terms, &r.Grant, doing)
 }
 
 // AccessToken returns an access token with its consent, expired and revoked ones
 // too. Errors: fault.NotFound.
 func (in *Institution) AccessToken(ctx context.Context, k oauth.Key) (oauth.AccessToken, error) {
-	var client, grant, boundBy, thumbprint, scope, functions, audience, acr string
-	var authTime, expires int64
-	var revoked *int64
-	s, err := joined(in.read.QueryRow(ctx, `SELECT t.client_id, t.grant_id, t.bound_by, t.thumbprint, t.scope, t.functions, t.audience,
-			t.auth_time, t.acr, t.expires_at, t.revoked_at, `+standingColumns+`
-		FROM access_tokens t LEFT JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id
-		WHERE t.id = $1 AND t.institution = $2 AND t.digest = $3`, k.ID, in.id, k.Digest[:]),
-		"find an access token", &client, &grant, &boundBy, &thumbprint, &scope, &functions, &audience, &authTime, &acr, &expires, &revoked)
-	if err != nil {
+	var t tokenRow
+	if err := found(find(ctx, in.read, accessTokenByKey, t.columns(), k.ID, in.id, k.Digest[:]), "find an access token"); err != nil {
 		return oauth.AccessToken{}, err
 	}
+	return t.read(k)
+}
+
+// tokenRow is where accessTokenColumns are read to.
+type tokenRow struct {
+	client, grant, boundBy, thumbprint, scope, functions, audience, acr string
+	authTime, expires, revoked                                          int64
+	standing                                                            standing
+}
+
+func (t *tokenRow) columns(before ...any) []any {
+	return t.standing.columns(append(before, &t.client, &t.grant, &t.boundBy, &t.thumbprint, &t.scope, &t.functions, &t.audience,
+		&t.authTime, &t.acr, &t.expires, &t.revoked)...)
+}
+
+func (t *tokenRow) read(k oauth.Key) (oauth.AccessToken, error) {
 	a := oauth.AccessToken{
-		Key: k, Client: oauth.ClientID(client), Grant: oauth.GrantID(grant), Scope: scope, Audience: audience,
-		Confirmation: oauth.Confirmation{Method: oauth.BindingMethod(boundBy), Thumbprint: thumbprint},
-		AuthTime:     fromMicros(authTime), ACR: acr, ExpiresAt: fromMicros(expires), Revoked: revoked != nil, Standing: s,
+		Key: k, Client: oauth.ClientID(t.client), Grant: oauth.GrantID(t.grant), Scope: t.scope, Audience: t.audience,
+		Confirmation: oauth.Confirmation{Method: oauth.BindingMethod(t.boundBy), Thumbprint: t.thumbprint},
+		AuthTime:     fromMicros(t.authTime), ACR: t.acr, ExpiresAt: fromMicros(t.expires), Revoked: t.revoked != 0,
 	}
-	if err := json.Unmarshal([]byte(functions), &a.Functions); err != nil {
+	var err error
+	if a.Standing, err = t.standing.read(); err != nil {
+		return oauth.AccessToken{}, err
+	}
+	if a.Functions, err = listOf[corebank.BusinessFunction](t.functions); err != nil {
 		return oauth.AccessToken{}, fault.Wrap(fault.Internal, "read the functions of an access token", err)
 	}
 	return a, nil
@@ -176,6 +209,15 @@ func (in *Institution) AccessToken(ctx context.Context, k oauth.Key) (oauth.Acce
 // oauth.Replayed: two calls with one proof both read the token, and one of them
 // loses the race for the row. Errors: also fault.NotFound.
 func (in *Institution) UseAccessToken(ctx context.Context, k oauth.Key, u oauth.ProofUse) (oauth.AccessToken, error) {
+	if e, ok := in.db.engine.(*postgresEngine); ok && e.uses != nil {
+		t, err := e.uses.use(ctx, in.id, k, u)
+		if err != errAlone {
+			if err = found(err, "find an access token"); err != nil {
+				return oauth.AccessToken{}, err
+			}
+			return t.read(k)
+		}
+	}
 	a, err := in.AccessToken(ctx, k)
 	if err != nil {
 		return oauth.AccessToken{}, err
@@ -197,10 +239,7 @@ func (in *Institution) Grant(ctx context.Context, c oauth.ClientID, g oauth.Gran
 		return oauth.Grant{}, oauth.Standing{}, fault.Wrap(fault.NotFound, doing, nil)
 	}
 	var terms string
-	s, err := joined(in.read.QueryRow(ctx, `SELECT t.terms, `+standingColumns+`
-		FROM grants t JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id
-		WHERE t.id = $1 AND t.institution = $2 AND t.grant_id = $3 AND t.client_id = $4`, id, in.id, string(g), string(c)),
-		doing, &terms)
+	s, err := in.joined(ctx, grantByID, doing, []any{&terms}, id, in.id, string(g), string(c))
 	if err != nil {
 		return oauth.Grant{}, oauth.Standing{}, err
 	}

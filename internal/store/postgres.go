@@ -25,6 +25,7 @@ type postgresEngine struct {
 
 	groups *pgGroups // nil where each Commit is a transaction of its own
 	reads  *pgReads
+	uses   *pgUses // nil as groups
 }
 
 func openPostgres(ctx context.Context, cfg Config) (engine, error) {
@@ -57,6 +58,7 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 	}
 	e := &postgresEngine{pool: pool, cfg: cfg, seqs: seqs, reads: startReads(pool)}
 	if !cfg.Serializable { // where a larger transaction is only given up more often
+		e.uses = startUses(pool)
 		e.groups = startGroups(pool, cfg.Meter)
 	}
 	if err := e.ping(ctx); err != nil {
@@ -67,11 +69,14 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 }
 
 func (e *postgresEngine) dialect() string { return "postgres" }
-func (e *postgresEngine) reader() reader  { return pgReader{e.pool, e.reads} }
+func (e *postgresEngine) reader() looker  { return pgReader{e.pool, e.reads} }
 
 func (e *postgresEngine) close() error {
 	if e.groups != nil {
 		e.groups.close()
+	}
+	if e.uses != nil {
+		e.uses.close()
 	}
 	e.reads.close()
 	e.pool.Close()
@@ -340,7 +345,21 @@ type pgReader struct {
 }
 
 func (r pgReader) QueryRow(ctx context.Context, sql string, args ...any) row {
-	return &pgRead{ctx: ctx, sql: sql, args: args, done: make(chan error, 1), reads: r.reads}
+	return lookedUp{ctx, r, &lookUp{one: sql}, args}
+}
+
+// lookedUp is a look-up that is made when its row is read.
+type lookedUp struct {
+	ctx  context.Context
+	from pgReader
+	look *lookUp
+	args []any
+}
+
+func (l lookedUp) Scan(dest ...any) error { return find(l.ctx, l.from, l.look, dest, l.args...) }
+
+func (r pgReader) Each(ctx context.Context, l *lookUp, scan func(int, row) error, args ...any) error {
+	return (&pgRead{ctx: ctx, look: l, args: args, scan: scan, done: make(chan error, 1), reads: r.reads}).run()
 }
 
 func (r pgReader) Query(ctx context.Context, sql string, args ...any) (rows, error) {

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,8 +13,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// pgReads sends the look-ups that wait at the same time as one pipeline, once
-// there are more of them than connections serve well.
+// pgReads sends the look-ups that wait at the same time as one pipeline, and those
+// of one kind among them as one statement, as soon as there are more of them than
+// pipelines.
 type pgReads struct {
 	pool   *pgxpool.Pool
 	queue  chan *pgRead
@@ -23,18 +26,17 @@ type pgReads struct {
 	readers sync.WaitGroup
 }
 
-// directReads is up to how many look-ups at once each has a connection of its own.
-const directReads = 8
+// pgReaders is how many pipelines of look-ups are on their way at once; up to as
+// many look-ups have a connection of their own.
+const pgReaders = 1
 
-// pgReaders is how many pipelines of look-ups are on their way at once.
-const pgReaders = 2
-
-// pgRead is one look-up of one row.
+// pgRead is one look-up.
 type pgRead struct {
 	ctx   context.Context
-	sql   string
+	look  *lookUp
 	args  []any
-	dest  []any
+	scan  func(int, row) error
+	rows  int
 	taken atomic.Bool
 	done  chan error
 	reads *pgReads
@@ -43,16 +45,15 @@ type pgRead struct {
 func startReads(pool *pgxpool.Pool) *pgReads {
 	r := &pgReads{pool: pool, queue: make(chan *pgRead, maxPgGroup)}
 	for range pgReaders {
-		r.readers.Go(r.run)
+		r.readers.Go(r.work)
 	}
 	return r
 }
 
-// Scan sends the look-up and waits for its row.
-func (q *pgRead) Scan(dest ...any) error {
-	q.dest = dest
+// run sends the look-up and waits until its rows were scanned.
+func (q *pgRead) run() error {
 	defer q.reads.flying.Add(-1)
-	if q.reads.flying.Add(1) <= directReads || !q.reads.enqueue(q) {
+	if q.reads.flying.Add(1) <= pgReaders || !q.reads.enqueue(q) {
 		return q.alone()
 	}
 	select {
@@ -62,21 +63,31 @@ func (q *pgRead) Scan(dest ...any) error {
 		if q.taken.CompareAndSwap(false, true) {
 			return q.ctx.Err()
 		}
-		return q.again(<-q.done) // dest is being written to
+		return q.again(<-q.done) // its rows are being scanned
 	}
 }
 
 // again repeats alone a look-up that failed beside others: a pipeline ends at its
 // first failure, whosever it is.
 func (q *pgRead) again(err error) error {
-	if err == nil || errors.Is(err, errNone) {
-		return err
+	if err == nil {
+		return nil
 	}
 	return q.alone()
 }
 
 func (q *pgRead) alone() error {
-	return pgRow{q.reads.pool.QueryRow(q.ctx, q.sql, q.args...)}.Scan(q.dest...)
+	rows, err := q.reads.pool.Query(q.ctx, q.look.one, q.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for q.rows = 0; rows.Next(); q.rows++ {
+		if err := q.scan(q.rows, rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // enqueue puts a look-up into the queue; false when there is none any more.
@@ -97,7 +108,7 @@ func (r *pgReads) enqueue(q *pgRead) bool {
 // readWithin bounds a pipeline of look-ups.
 const readWithin = 5 * time.Second
 
-func (r *pgReads) run() {
+func (r *pgReads) work() {
 	group := make([]*pgRead, 0, maxPgGroup)
 	for first := range r.queue {
 		group = group[:0]
@@ -125,18 +136,114 @@ func (r *pgReads) send(group []*pgRead) {
 	ctx, cancel := context.WithTimeout(context.Background(), readWithin)
 	defer cancel()
 	b := &pgx.Batch{}
-	for _, q := range group {
-		b.Queue(q.sql, q.args...)
+	packs := packed(group)
+	for _, p := range packs {
+		if len(p) == 1 {
+			b.Queue(p[0].look.one, p[0].args...)
+		} else {
+			b.Queue(p[0].look.many, p.columns()...)
+		}
 	}
 	results := r.pool.SendBatch(ctx, b)
-	errs := make([]error, len(group))
-	for i, q := range group {
-		errs[i] = pgRow{results.QueryRow()}.Scan(q.dest...)
+	errs := make([]error, len(packs))
+	for i, p := range packs {
+		errs[i] = p.read(results.Query())
 	}
 	results.Close() // its error is the last look-up's
-	for i, q := range group {
-		q.done <- errs[i]
+	for i, p := range packs {
+		for _, q := range p {
+			q.done <- errs[i]
+		}
 	}
+}
+
+// pack is look-ups that are one statement.
+type pack []*pgRead
+
+// packed puts look-ups of one kind beside each other.
+func packed(group []*pgRead) []pack {
+	var packs []pack
+next:
+	for _, q := range group {
+		for i := range packs {
+			if q.look.many != "" && packs[i][0].look == q.look {
+				packs[i] = append(packs[i], q)
+				continue next
+			}
+		}
+		packs = append(packs, pack{q})
+	}
+	return packs
+}
+
+// columns returns the parameters of all look-ups, an array for each.
+func (p pack) columns() []any {
+	all := make([]any, len(p[0].args))
+	for i, first := range p[0].args {
+		switch first.(type) {
+		case int64:
+			all[i] = columnOf[int64](p, i)
+		case string:
+			all[i] = columnOf[string](p, i)
+		default:
+			all[i] = columnOf[[]byte](p, i)
+		}
+	}
+	return all
+}
+
+func columnOf[T any](p pack, i int) []T {
+	column := make([]T, len(p))
+	for n, q := range p {
+		column[n], _ = q.args[i].(T) // of another type it finds nothing
+	}
+	return column
+}
+
+// read hands each row to its look-up. An error is that of all of them: pgx reads
+// no further after one.
+func (p pack) read(rows pgx.Rows, err error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		q, r := p[0], row(rows)
+		if len(p) > 1 {
+			n := numberIn(rows)
+			if n < 1 || n > len(p) {
+				return errNumber
+			}
+			q, r = p[n-1], behindNumber{rows}
+		}
+		if err := q.scan(q.rows, r); err != nil {
+			return err
+		}
+		q.rows++
+	}
+	return rows.Err()
+}
+
+var errNumber = errors.New("a row of no look-up")
+
+// numberIn returns the number that a row begins with, 0 for none.
+func numberIn(rows pgx.Rows) int {
+	raw := rows.RawValues()[0]
+	if rows.FieldDescriptions()[0].Format == pgx.BinaryFormatCode && len(raw) == 8 {
+		return int(binary.BigEndian.Uint64(raw))
+	}
+	n, err := strconv.Atoi(string(raw))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// behindNumber is a row without the number that it begins with.
+type behindNumber struct{ rows pgx.Rows }
+
+func (r behindNumber) Scan(dest ...any) error {
+	return r.rows.Scan(append(append(make([]any, 0, 1+len(dest)), nil), dest...)...)
 }
 
 func (r *pgReads) close() {

@@ -122,7 +122,7 @@ func olderVersion(a, b string) bool {
 }
 
 func (e *sqliteEngine) dialect() string { return "sqlite" }
-func (e *sqliteEngine) reader() reader  { return e.readers }
+func (e *sqliteEngine) reader() looker  { return e.readers }
 
 func (e *sqliteEngine) commit(ctx context.Context, w work) error {
 	r := &waiting{work: w, done: make(chan error, 1)}
@@ -327,6 +327,14 @@ func (p *sqliteReaders) Query(ctx context.Context, sql string, args ...any) (row
 		return nil, err
 	}
 	return &rs, nil
+}
+
+func (p *sqliteReaders) Each(ctx context.Context, l *lookUp, scan func(int, row) error, args ...any) error {
+	rs, err := p.query(ctx, l.one, args, false)
+	for n := 0; err == nil && rs.Next(); n++ {
+		err = scan(n, &rs)
+	}
+	return err
 }
 
 func (p *sqliteReaders) query(ctx context.Context, sql string, args []any, single bool) (rs readRows, err error) {

@@ -83,7 +83,7 @@ type engine interface {
 	// database: then the outcome is unknown, as after a lost answer of any kind.
 	commit(ctx context.Context, w work) error
 	// reader returns what committed data are read by.
-	reader() reader
+	reader() looker
 	// ping tells whether both reading and writing are possible now.
 	ping(ctx context.Context) error
 	load() Load
@@ -182,7 +182,7 @@ func (db *DB) Institution(id string) *Institution {
 type Institution struct {
 	id   string
 	db   *DB
-	read reader
+	read looker
 	box  *secret.Box
 	now  func() time.Time
 }

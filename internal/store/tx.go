@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"renkei.dev/internal/audit"
@@ -17,6 +19,53 @@ type reader interface {
 	// there is none.
 	QueryRow(ctx context.Context, sql string, args ...any) row
 	Query(ctx context.Context, sql string, args ...any) (rows, error)
+}
+
+// looker reads, and makes look-ups that can be made for many at once.
+type looker interface {
+	reader
+	// Each calls scan for every row that a look-up finds, the first as number 0;
+	// after a failure on the way it may begin anew with it.
+	Each(ctx context.Context, l *lookUp, scan func(n int, r row) error, args ...any) error
+}
+
+// lookUp is a look-up by key.
+type lookUp struct {
+	one string // for one key, as for Query
+	// many is for PostgreSQL and all keys that are looked up at the same time: its
+	// parameters are arrays of one's, and its rows begin with the number of their
+	// key, from 1. Empty: there is none.
+	many string
+}
+
+// lookUpBy makes a look-up of one SELECT; types are those of its parameters. Beside
+// the keys stands the SELECT itself, which is planned as it would be alone: joined
+// to a table that was empty when the plan was made, it would read all of it later.
+func lookUpBy(one string, types ...string) *lookUp {
+	arrays, names, inner := make([]string, len(types)), make([]string, len(types)), one
+	for i := len(types); i > 0; i-- { // $12 before $1
+		n := strconv.Itoa(i)
+		arrays[i-1], names[i-1] = "$"+n+"::"+types[i-1]+"[]", "k"+n
+		inner = strings.ReplaceAll(inner, "$"+n, "q.k"+n)
+	}
+	return &lookUp{one, "SELECT q.n, f.* FROM unnest(" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS q(" + strings.Join(names, ", ") +
+		", n) CROSS JOIN LATERAL (" + inner + " OFFSET 0) AS f"}
+}
+
+// find reads the one row of a look-up; errNone when there is none.
+func find(ctx context.Context, from looker, l *lookUp, dest []any, args ...any) error {
+	none := true
+	err := from.Each(ctx, l, func(n int, r row) error {
+		none = false
+		if n > 0 {
+			return nil
+		}
+		return r.Scan(dest...)
+	}, args...)
+	if err == nil && none {
+		return errNone
+	}
+	return err
 }
 
 // tx is a transaction that a change is applied in. Must and Do may wait for

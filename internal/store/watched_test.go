@@ -55,10 +55,10 @@ func (e *watchedEngine) commit(ctx context.Context, w work) error {
 	return err
 }
 
-func (e *watchedEngine) reader() reader { return watchedReader{e.engine.reader(), e.at} }
+func (e *watchedEngine) reader() looker { return watchedReader{e.engine.reader(), e.at} }
 
 type watchedReader struct {
-	reader
+	looker
 	at func(Point) error
 }
 
@@ -66,14 +66,21 @@ func (r watchedReader) QueryRow(ctx context.Context, sql string, args ...any) ro
 	if err := r.broken(); err != nil {
 		return failedRow{err}
 	}
-	return r.reader.QueryRow(ctx, sql, args...)
+	return r.looker.QueryRow(ctx, sql, args...)
 }
 
 func (r watchedReader) Query(ctx context.Context, sql string, args ...any) (rows, error) {
 	if err := r.broken(); err != nil {
 		return nil, err
 	}
-	return r.reader.Query(ctx, sql, args...)
+	return r.looker.Query(ctx, sql, args...)
+}
+
+func (r watchedReader) Each(ctx context.Context, l *lookUp, scan func(int, row) error, args ...any) error {
+	if err := r.broken(); err != nil {
+		return err
+	}
+	return r.looker.Each(ctx, l, scan, args...)
 }
 
 func (r watchedReader) broken() error {
