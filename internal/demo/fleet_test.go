@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"renkei.dev/internal/app"
+	"renkei.dev/internal/attack"
 	"renkei.dev/internal/config"
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/corebank/sandbox"
@@ -27,9 +28,10 @@ type fleet struct {
 	material config.Material
 	bank     *sandbox.Bank
 
-	mu    sync.Mutex
-	nodes []*node
-	turn  int
+	mu     sync.Mutex
+	nodes  []*node
+	turn   int
+	target attack.Target // as whom it can be attacked
 }
 
 // node is one server, in this process or in one of its own.
@@ -45,9 +47,12 @@ type node struct {
 func newFleet(t *testing.T, database string, n int) *fleet {
 	t.Helper()
 	d := startDemoOn(t, database)
+	target, err := attack.ReadTarget(filepath.Join(d.folder, "attack.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.stop()
-	f := &fleet{t: t, d: d, nodes: make([]*node, n)}
-	var err error
+	f := &fleet{t: t, d: d, nodes: make([]*node, n), target: target}
 	if f.settings, f.material, err = demo.Settings(d.folder, time.Now()); err != nil {
 		t.Fatal(err)
 	}
