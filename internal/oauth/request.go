@@ -53,6 +53,7 @@ var requestRules = []rule[*asking]{
 	{"RFC 8707 §2", all, (*asking).resource},
 	{"RFC 9449 §10", all, (*asking).dpopKey},
 	{"OpenID Connect Core §3.1.2.1; FAPI 2.0 SP §5.3.2.2", all, (*asking).stateAndNonce},
+	{"FAPI 1.0 Baseline §5.2.2.2, §5.2.2.3", fapi1, (*asking).nonceOrState},
 	{"OpenID Connect Core §3.1.2.1: prompt, max_age", all, (*asking).freshness},
 	{"OpenID Connect Core §5.5", all, (*asking).claims},
 	{"OpenID Connect Core §3.1.2.1: hints", all, (*asking).hints},
@@ -223,6 +224,18 @@ func (a *asking) stateAndNonce() *Failure {
 		return fail(InvalidRequest, "nonce is missing") // OpenID Connect Core §3.3.2.11
 	}
 	a.request.State, a.request.Nonce = state, nonce
+	return nil
+}
+
+// nonceOrState: what ties the answer to this browser's session at the client.
+func (a *asking) nonceOrState() *Failure {
+	openid := a.scopes.has(ScopeOpenID)
+	switch {
+	case openid && a.request.Nonce == "":
+		return fail(InvalidRequest, "nonce is missing")
+	case !openid && a.request.State == "":
+		return fail(InvalidRequest, "state is missing")
+	}
 	return nil
 }
 

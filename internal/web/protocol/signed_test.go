@@ -190,6 +190,34 @@ func TestFAPI1AdvancedPushesWithPKCE(t *testing.T) {
 	}
 }
 
+func TestFAPI1AdvancedWantsNonceOrStateWhateverTheAnswersMode(t *testing.T) {
+	c := newConversation(t, nil, advanced(nil))
+	for name, a := range map[string]struct {
+		change map[string]string
+		begins bool
+	}{
+		"openid without nonce":       {map[string]string{"nonce": ""}, false},
+		"openid without state":       {map[string]string{"state": ""}, true},
+		"plain OAuth without nonce":  {map[string]string{"nonce": "", "scope": "account.balance"}, true},
+		"plain OAuth without state":  {map[string]string{"state": "", "scope": "account.balance"}, false},
+		"a hybrid answer, no nonce":  {map[string]string{"nonce": "", "response_type": "code id_token"}, false},
+		"everything that it can ask": {nil, true},
+	} {
+		change := map[string]string{"response_type": "code", "response_mode": "jwt"}
+		if a.change["response_type"] != "" {
+			change["response_mode"] = ""
+		}
+		for k, v := range a.change {
+			change[k] = v
+		}
+		began := len(c.began)
+		w := c.byValue(c.client, object(c.client.Again(), change))
+		if begins := len(c.began) > began; begins != a.begins {
+			t.Errorf("%s: began %v, %d %s", name, begins, w.Code, w.Header().Get("Location"))
+		}
+	}
+}
+
 // A client has one profile: what another may send by value it may not.
 func TestFAPI2ClientsCannotBringARequestByValue(t *testing.T) {
 	c := newConversation(t, nil, nil)
