@@ -25,7 +25,7 @@ const module = "renkei.dev/"
 // import a.
 const table = `
 fault→secret
-outbound→pki jose i18n
+outbound→pki jose→hsm→hsm/hsmtest i18n
 audit corebank
 partner login
 oauth→oauth/oauthtest linkage

@@ -135,6 +135,7 @@ type keyAdd struct {
 	Algorithm string `help:"ES256, PS256 or EdDSA." enum:"ES256,PS256,EdDSA" default:"ES256"`
 	Days      int    `help:"How many days the key may sign." default:"365"`
 	Activate  bool   `help:"Let it sign at once; only for an issuer that no key signs for yet."`
+	HSM       bool   `name:"hsm" help:"Make it in the HSM of the configuration, which it never leaves."`
 	Reason    string `help:"Why; it stands in the audit log." placeholder:"TEXT"`
 }
 
@@ -149,11 +150,11 @@ func (c keyAdd) Run(ctx context.Context, to streams) error {
 	}
 	defer desk.Close()
 	now := time.Now().UTC()
-	k, err := jose.Generate(c.Algorithm, now, time.Duration(c.Days)*24*time.Hour)
+	k, err := c.make(now)
 	if err != nil {
 		return err
 	}
-	added := oauth.KeyAdded{Issuer: oauth.FAPIIssuer, Key: oauth.SigningKey{Key: k}, By: operator(), At: now}
+	added := oauth.KeyAdded{Issuer: oauth.FAPIIssuer, Key: k, By: operator(), At: now}
 	changes := []audit.Change{added}
 	if c.Activate {
 		keys, err := desk.Store.SigningKeys(ctx, oauth.FAPIIssuer)
@@ -175,6 +176,32 @@ func (c keyAdd) Run(ctx context.Context, to streams) error {
 	}
 	fmt.Fprintf(to.out, "Key %s (%s) is published within %s and can be activated from %s on.\n", k.KID, k.Algorithm, oauth.KeysKnownWithin, minute(desk.Issuer.MayActivateAt(added.Key)))
 	return nil
+}
+
+// make makes the key, in the HSM or here.
+func (c keyAdd) make(now time.Time) (oauth.SigningKey, error) {
+	goodFor := time.Duration(c.Days) * 24 * time.Hour
+	if !c.HSM {
+		k, err := jose.Generate(c.Algorithm, now, goodFor)
+		return oauth.SigningKey{Key: k}, err
+	}
+	_, material, err := c.settings()
+	if err != nil {
+		return oauth.SigningKey{}, err
+	}
+	token, err := app.OpenHSM(material)
+	if err != nil {
+		return oauth.SigningKey{}, err
+	}
+	defer token.Close()
+	key, err := token.Generate(c.Algorithm)
+	if err != nil {
+		return oauth.SigningKey{}, err
+	}
+	kid, err := jose.Thumbprint(key.Public())
+	return oauth.SigningKey{InHSM: true, Key: jose.Key{
+		KID: kid, Algorithm: c.Algorithm, State: jose.Next, CreatedAt: now, ExpiresAt: now.Add(goodFor), Public: key.Public(),
+	}}, err
 }
 
 type keyActivate struct {

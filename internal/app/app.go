@@ -21,6 +21,7 @@ import (
 	"renkei.dev/internal/config"
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/hsm"
 	"renkei.dev/internal/metrics"
 	"renkei.dev/internal/secret"
 	"renkei.dev/internal/store"
@@ -46,7 +47,8 @@ type App struct {
 	cfg       Config
 	db        *store.DB
 	metrics   *metrics.Metrics
-	banks     []io.Closer
+	closers   []io.Closer // connectors and HSM
+	hsm       hsm.Token   // nil: none
 	listeners []web.Listener
 	proxies   *web.Proxies  // nil: none
 	stopping  chan struct{} // closed when a stop began
@@ -82,6 +84,13 @@ func Open(ctx context.Context, cfg Config) (*App, error) {
 	}
 	meter.Watch(db, cfg.Now)
 	a := &App{cfg: cfg, db: db, metrics: meter, proxies: proxiesOf(cfg), stopping: make(chan struct{})}
+	if cfg.Material.HSM != nil {
+		if a.hsm, err = OpenHSM(cfg.Material); err != nil {
+			a.Close()
+			return nil, err
+		}
+		a.closers = append(a.closers, a.hsm)
+	}
 	if err := a.build(ctx, box, ids); err != nil {
 		a.Close()
 		return nil, err
@@ -135,7 +144,7 @@ func (a *App) Close() error {
 		l.Net.Close() // a second close is refused, and harmless
 	}
 	var all []error
-	for _, b := range a.banks {
+	for _, b := range a.closers {
 		all = append(all, b.Close())
 	}
 	return errors.Join(append(all, a.db.Close())...)

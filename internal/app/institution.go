@@ -217,7 +217,7 @@ func (a *App) bank(ctx context.Context, s config.Institution) (corebank.Connecto
 		if err != nil {
 			return nil, err
 		}
-		a.banks = append(a.banks, b)
+		a.closers = append(a.closers, b)
 		return b, nil
 	}
 	return nil, fault.New(fault.Invalid, "there is no connector %q", s.Connector.Kind)

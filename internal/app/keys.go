@@ -9,6 +9,7 @@ import (
 
 	"renkei.dev/internal/config"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/hsm"
 	"renkei.dev/internal/jose"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/secret"
@@ -64,8 +65,21 @@ func unexpired(ring *jose.Ring, now time.Time) error {
 	return nil
 }
 
+// hsmKey finds a private key in the HSM.
 func (a *App) hsmKey(k oauth.SigningKey) (crypto.Signer, error) {
-	return nil, fault.New(fault.Invalid, "no HSM is configured")
+	if a.hsm == nil {
+		return nil, fault.New(fault.Invalid, "the configuration names no hsm")
+	}
+	return a.hsm.Find(k.KID)
+}
+
+// OpenHSM opens the HSM of the settings. Errors: fault.Invalid where there is
+// none or the program was built without; fault.Unavailable.
+func OpenHSM(m config.Material) (hsm.Token, error) {
+	if m.HSM == nil {
+		return nil, fault.New(fault.Invalid, "the configuration names no hsm")
+	}
+	return hsm.Open(*m.HSM)
 }
 
 // watchKeys lets every issuer sign with the keys that stand in the database,
@@ -150,6 +164,15 @@ func CheckKeys(ctx context.Context, f config.File, m config.Material, now time.T
 	}
 	cfg := StoreConfig(f, m, box, slog.New(slog.DiscardHandler))
 	cfg.Passive, cfg.LeaveSchema = true, true
+	open := halfKey
+	if m.HSM != nil {
+		token, err := OpenHSM(m)
+		if err != nil {
+			return nil, err
+		}
+		defer token.Close()
+		open = func(k oauth.SigningKey) (crypto.Signer, error) { return token.Find(k.KID) }
+	}
 	db, notLooked := store.Open(ctx, cfg)
 	if notLooked == nil {
 		defer db.Close()
@@ -159,7 +182,7 @@ func CheckKeys(ctx context.Context, f config.File, m config.Material, now time.T
 		var ring *jose.Ring
 		switch {
 		case notLooked == nil:
-			ring, err = ringOf(ctx, files, db.Institution(in.Name), halfKey, now)
+			ring, err = ringOf(ctx, files, db.Institution(in.Name), open, now)
 		case len(files) == 0:
 			err = fault.Wrap(fault.Of(notLooked), "look for signing keys, of which signing_keys names none, in the database", notLooked)
 		default:

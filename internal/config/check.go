@@ -61,6 +61,11 @@ func (c *checker) file(f *File) {
 	if f.Proxies != nil {
 		c.proxies("proxies", f.Proxies)
 	}
+	if f.HSM != nil {
+		c.needs("hsm.module", f.HSM.Module != "")
+		c.needs("hsm.token", f.HSM.Token != "")
+		c.needs("hsm.pin_file", f.HSM.PINFile != "")
+	}
 	if f.Admin != "" {
 		c.listens[f.Admin] = "admin"
 	}

@@ -22,7 +22,15 @@ type File struct {
 	StopWithin   time.Duration `key:"stop_within"` // how long running requests may finish
 	LogLevel     string        `key:"log_level"`   // debug, info, warn or error
 	Proxies      *Proxies      `key:"proxies"`     // machines before ours that end TLS; none: ours is the first
+	HSM          *HSM          `key:"hsm"`         // where signing keys can lie that never leave it; none
 	Institutions []Institution `key:"institutions"`
+}
+
+// HSM is a token that PKCS #11 leads to.
+type HSM struct {
+	Module  Path   `key:"module"` // the maker's library
+	Token   string `key:"token"`  // the token's label
+	PINFile Path   `key:"pin_file"`
 }
 
 // Default returns the settings of a file that says nothing of its own.

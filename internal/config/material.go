@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"renkei.dev/internal/hsm"
 	"renkei.dev/internal/jose"
 	"renkei.dev/internal/outbound"
 	"renkei.dev/internal/pki"
@@ -32,6 +33,7 @@ type Material struct {
 	SealingKeys map[uint32][]byte
 	// ProxyAuthorities issued the certificates of the proxies; nil: there are none.
 	ProxyAuthorities []*x509.Certificate
+	HSM              *hsm.Config           // nil: none
 	Institutions     []InstitutionMaterial // in the order of File.Institutions
 }
 
@@ -55,6 +57,12 @@ func (c *checker) material(f *File) Material {
 	}
 	for i, k := range f.SealingKeys {
 		m.SealingKeys[k.Number] = c.key(fmt.Sprintf("sealing_keys[%d].file", i), k.File)
+	}
+	if f.HSM != nil {
+		m.HSM = &hsm.Config{Module: string(f.HSM.Module), Token: f.HSM.Token, PIN: c.secretFile("hsm.pin_file", f.HSM.PINFile)}
+		if _, err := os.Stat(m.HSM.Module); m.HSM.Module != "" && err != nil {
+			c.faultAt("hsm.module", "cannot be read: %s", reason(err))
+		}
 	}
 	if f.Proxies != nil {
 		m.ProxyAuthorities = c.authorities("proxies.authority", f.Proxies.Authority)
