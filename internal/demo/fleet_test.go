@@ -46,6 +46,12 @@ type node struct {
 // newFleet makes a demo's data in a database and starts so many nodes on it.
 func newFleet(t *testing.T, database string, n int) *fleet {
 	t.Helper()
+	return newFleetBehind(t, database, n, nil)
+}
+
+// newFleetBehind is newFleet with a change to the settings of the nodes' database.
+func newFleetBehind(t *testing.T, database string, n int, change func(*config.Database)) *fleet {
+	t.Helper()
 	d := startDemoOn(t, database)
 	target, err := attack.ReadTarget(filepath.Join(d.folder, "attack.json"))
 	if err != nil {
@@ -55,6 +61,9 @@ func newFleet(t *testing.T, database string, n int) *fleet {
 	f := &fleet{t: t, d: d, nodes: make([]*node, n), target: target}
 	if f.settings, f.material, err = demo.Settings(d.folder, time.Now()); err != nil {
 		t.Fatal(err)
+	}
+	if change != nil {
+		change(&f.settings.Database)
 	}
 	if f.bank, err = sandbox.Open(t.Context(), sandbox.Config{File: filepath.Join(d.folder, "bank.db")}); err != nil {
 		t.Fatal(err)

@@ -4,13 +4,16 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"renkei.dev/internal/config"
 )
 
 // Every request of the journey lands on another node than the one before, and one
-// of the nodes is restarted on the way.
+// of the nodes is restarted on the way. The database is behind a pooler.
 func TestOneJourneyWalksOverThreeNodes(t *testing.T) {
 	private.Need(t)
-	f := newFleet(t, private.Create(t), 3)
+	pooler, direct := private.Pooler(t), private.Create(t)
+	f := newFleetBehind(t, direct, 3, func(d *config.Database) { d.URL, d.DirectURL, d.Pooled = pooler.URL(direct), direct, true })
 	s := f.register("nodes")
 	_, password, answer, _ := f.d.user(t, "risk.cert")
 	form, verifier := s.asking()
@@ -21,7 +24,7 @@ func TestOneJourneyWalksOverThreeNodes(t *testing.T) {
 	p = p.press("認証", "answer", answer).shows("認可業務選択")
 	f.start(1)
 	p = p.press("次へ").shows("情報アクセス許可")
-	s.code(p.press("許可", "intent", "proceed").shows("受付完了"))
+	s.must(http.StatusOK, http.MethodPost, s.token(), "", s.redeeming(s.code(p.press("許可", "intent", "proceed").shows("受付完了")), verifier))
 
 	// Another customer, who has PINs to register.
 	_, password, _, pins := f.d.user(t, "ok.cert")

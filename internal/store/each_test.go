@@ -32,6 +32,9 @@ func eachWith(t *testing.T, cfg store.Config, f func(t *testing.T, db *store.DB)
 
 // databases names every kind of database, with what makes an empty one.
 func databases(t testing.TB) map[string]func(testing.TB) string {
+	if pooler != nil {
+		return map[string]func(testing.TB) string{"pooled": func(t testing.TB) string { return pooler.URL(private.Create(t)) }}
+	}
 	all := map[string]func(testing.TB) string{
 		"sqlite": func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "renkei.db") },
 	}
@@ -52,6 +55,11 @@ func open(t testing.TB, cfg store.Config) *store.DB {
 	t.Helper()
 	if cfg.Box == nil {
 		cfg.Box = box(t)
+	}
+	if pooler != nil {
+		if direct, is := pooler.Direct(cfg.URL); is {
+			cfg.Pooled, cfg.DirectURL = true, direct
+		}
 	}
 	db, err := store.Open(t.Context(), cfg)
 	if err != nil {
@@ -77,6 +85,9 @@ func box(t testing.TB) *secret.Box {
 
 // private is the test binary's own PostgreSQL, started when first asked for.
 var private storetest.Cluster
+
+// pooler stands before private while a test of the contract runs through it.
+var pooler *storetest.Pooler
 
 func TestMain(m *testing.M) {
 	code := m.Run()

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"bytes"
 	"io"
 	"log/slog"
 	"net"
@@ -161,7 +160,7 @@ func TestTwoNodesWithOneNumberAreToldSo(t *testing.T) {
 	private.Need(t)
 	address := private.Create(t)
 	nodes(t, store.Config{URL: address}, 2)
-	var said bytes.Buffer
+	var said heardLog
 	again := open(t, store.Config{URL: address, Node: 1, Log: slog.New(slog.NewTextHandler(&said, nil))})
 	within(t, 10*time.Second, "the node hears", again.Hears)
 	if err := again.Close(); err != nil {
