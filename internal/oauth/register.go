@@ -37,6 +37,9 @@ type InitialAccessToken struct {
 	ExpiresAt time.Time
 }
 
+// maxFaultsTold bounds how much of what was sent comes back.
+const maxFaultsTold = 12
+
 // maxInitialFor bounds how long an initial access token may be good.
 const maxInitialFor = 366 * 24 * time.Hour
 
@@ -159,7 +162,7 @@ func badMetadata(err error) *Failure {
 		}
 	}
 	if len(faults) > 0 {
-		f.Word = printable(strings.Join(faults, "; "))
+		f.Word = printable(strings.Join(faults[:min(len(faults), maxFaultsTold)], "; "))
 	}
 	return f
 }

@@ -161,6 +161,7 @@ func (r *registration) redirectURIs() {
 	}
 	if len(c.RedirectURIs) > maxRedirectURIs {
 		r.fault("redirect_uris", "are too many")
+		return
 	}
 	for n, u := range c.RedirectURIs {
 		if redirectURIFault(u) != "" || slices.Contains(c.RedirectURIs[:n], u) {
