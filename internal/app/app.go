@@ -118,8 +118,10 @@ func (a *App) build(ctx context.Context, box *secret.Box, ids *store.IDs) error 
 	return a.listen(ctx)
 }
 
-// Serve answers until ctx ends, then lets the requests that run finish. It
-// returns nil after such an end. The App is closed then.
+// Serve answers until ctx ends, then for leave_for only says that it is not ready
+// any more, so that whoever distributes requests leaves it out, and then lets the
+// requests that run finish. It returns nil after such an end. The App is closed
+// then.
 func (a *App) Serve(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var chores sync.WaitGroup
@@ -127,9 +129,20 @@ func (a *App) Serve(ctx context.Context) error {
 	for _, in := range a.Institutions {
 		chores.Go(func() { in.tidy(background, a.cfg.Log) })
 	}
-	leaving := context.AfterFunc(ctx, func() { close(a.stopping) })
+	serving, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	leaving := context.AfterFunc(ctx, func() {
+		close(a.stopping)
+		last := time.NewTimer(a.cfg.Settings.LeaveFor)
+		defer last.Stop()
+		select {
+		case <-last.C:
+			leave()
+		case <-serving.Done():
+		}
+	})
 	defer leaving()
-	err := web.Serve(ctx, a.cfg.Log, a.cfg.Settings.StopWithin, a.listeners...)
+	err := web.Serve(serving, a.cfg.Log, a.cfg.Settings.StopWithin, a.listeners...)
 	stop()
 	chores.Wait()
 	for _, in := range a.Institutions {

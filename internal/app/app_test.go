@@ -317,6 +317,32 @@ func TestProbesTellWhetherToSendRequests(t *testing.T) {
 	}
 }
 
+func TestAServerThatStopsSaysSoBeforeItRefusesRequests(t *testing.T) {
+	b := newBank(t)
+	settings, err := os.ReadFile(filepath.Join(b.folder, "renkei.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write("renkei.yaml", append([]byte("leave_for: 2s\n"), settings...))
+	stop := b.serve()
+	ended := make(chan error, 1)
+	began := time.Now()
+	go func() { ended <- stop() }()
+	for said := false; !said; {
+		status, body, _ := b.get(":9450", "http://127.0.0.1/readyz", "")
+		said = status == http.StatusServiceUnavailable && strings.Contains(body, "stopping")
+	}
+	if status, _, _ := b.get(":9450", "http://127.0.0.1/livez", ""); status != http.StatusOK {
+		t.Errorf("while it leaves it answers %d", status)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took < 2*time.Second {
+		t.Errorf("it left after %v", took)
+	}
+}
+
 func TestAServerOpensItsDataAgain(t *testing.T) {
 	b := newBank(t)
 	for range 2 {

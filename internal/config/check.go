@@ -54,6 +54,7 @@ func (c *checker) file(f *File) {
 		c.needs(path+".file", k.File != "")
 	}
 	c.within("node", f.Node, 0, 1022) // the last one is of commands beside servers
+	c.lasts("leave_for", f.LeaveFor, 0, 5*time.Minute)
 	c.lasts("stop_within", f.StopWithin, time.Second, 5*time.Minute)
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, f.LogLevel) {
 		c.faultAt("log_level", "must be debug, info, warn or error")

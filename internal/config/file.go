@@ -19,7 +19,8 @@ type File struct {
 	SealingKeys  []SealingKey  `key:"sealing_keys"`
 	Node         int           `key:"node"`        // 0 to 1022, another on every node
 	Admin        Address       `key:"admin"`       // /livez, /readyz and /metrics, plain HTTP; empty: none
-	StopWithin   time.Duration `key:"stop_within"` // how long running requests may finish
+	LeaveFor     time.Duration `key:"leave_for"`   // how long /readyz says at a stop that no more requests are wanted, before they are refused
+	StopWithin   time.Duration `key:"stop_within"` // then, how long running requests may finish
 	LogLevel     string        `key:"log_level"`   // debug, info, warn or error
 	Proxies      *Proxies      `key:"proxies"`     // machines before ours that end TLS; none: ours is the first
 	HSM          *HSM          `key:"hsm"`         // where signing keys can lie that never leave it; none
