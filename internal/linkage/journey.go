@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"renkei.dev/internal/audit"
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/login"
 	"renkei.dev/internal/partner"
@@ -36,7 +37,9 @@ type Service struct {
 	NextID      func() int64
 	Now         func() time.Time
 
-	guard guard
+	guard     guard
+	strangers audit.Flood // refusals of browsers in which nobody has logged in
+	customers audit.Flood // refusals of the others
 
 	sweeping sync.Mutex
 	swept    PINName // how far the PINs were looked through

@@ -222,8 +222,17 @@ func detail(a audit.Act, pairs ...string) audit.Act {
 
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
 
-// record keeps a refusal that changes nothing.
+// record keeps a refusal that changes nothing. Whoever reaches the server, and
+// whoever is logged in, can cause them without end: of each kind so many are kept
+// in a minute and node, and the next says how many were not.
 func (s *Service) record(ctx context.Context, a audit.Act) error {
+	flood := &s.strangers
+	if a.Actor.Kind == audit.Customer {
+		flood = &s.customers
+	}
+	if !flood.Admit(&a) {
+		return nil
+	}
 	if err := s.Store.Commit(ctx, audit.Denial{Denied: a}); err != nil {
 		return fault.Wrap(fault.Of(err), "record a refusal", err)
 	}

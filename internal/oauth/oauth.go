@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"renkei.dev/internal/audit"
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/jose"
@@ -68,7 +69,7 @@ type Engine struct {
 	clients clientCache
 	nonces  nonces
 	proofs  jose.Proofs
-	denials denials
+	denials audit.Flood
 	pushes  pushes
 	ring    atomic.Pointer[jose.Ring]
 	servers map[ClientID]knownServer
