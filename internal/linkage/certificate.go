@@ -109,11 +109,24 @@ func (s *Service) TakeCertificate(ctx context.Context, v Visit, sent secret.Valu
 	}
 	st.pre.Try++
 	st.pre.Row.TouchedAt = st.now
-	r, err := s.heldUp(ctx, st, nil, cause)
-	if r.Journey.Ended != nil {
-		r.Journey.Login = &LoginPage{CertificateHost: t.Host}
+	return s.heldUp(ctx, st, nil, cause, true)
+}
+
+// LoadCause is Load for the page that says why the last press before the login
+// led nowhere: it is shown at an address of its own, until the next press.
+func (s *Service) LoadCause(ctx context.Context, v Visit) (Journey, error) {
+	st, err := s.stand(ctx, v)
+	if err != nil {
+		return Journey{}, err
 	}
-	return r, err
+	j, err := s.page(ctx, st)
+	if err == nil && st.pre != nil && st.underWay() && !s.timeOver(st) && j.Ended == nil && st.st.LastCause != nil {
+		j = ended(j, *st.st.LastCause)
+	}
+	if j.Ended != nil && st.pre != nil && st.st.LastHop && !s.timeOver(st) {
+		j.Login = &LoginPage{CertificateHost: max(1, st.st.Host)}
+	}
+	return j, err
 }
 
 // takeOnce spends the one-time secret; whoever took it before can take it again.

@@ -49,6 +49,7 @@ type state struct {
 
 	LastErrors []FieldError `json:",omitempty"` // of the last press
 	LastCause  *Cause       `json:",omitempty"` // of the last press, which the same page can try again
+	LastHop    bool         `json:",omitempty"` // the cause is a certificate's: another one may be shown
 
 	Cause   *Cause `json:",omitempty"` // it cannot go on
 	Allowed bool

@@ -260,7 +260,7 @@ func (s *Service) rate(st *standing) *login.Rate {
 		return nil
 	}
 	return &login.Rate{
-		Subject: s.keyed("address", st.visit.Address.Unmap().String()),
+		Subject: s.keyed("address", login.AddressOf(st.visit.Address)),
 		Minute:  st.now.Truncate(time.Minute), Limit: s.Rules.Login.PerMinute,
 	}
 }
@@ -277,13 +277,13 @@ func (s *Service) loginStopped(ctx context.Context, st *standing, d door) (Resul
 	}
 	until, _ := counters[0].Stopped(st.now, s.Rules.Login.Password.Limit())
 	cause := stoppedUntil(until)
-	return s.heldUp(ctx, st, nil, &cause)
+	return s.heldUp(ctx, st, nil, &cause, false)
 }
 
 // heldUp returns the page for a press before the login that led nowhere, and
 // the cookie that remembers why.
-func (s *Service) heldUp(ctx context.Context, st *standing, wrong []FieldError, cause *Cause) (Result, error) {
-	st.pre.State.LastErrors, st.pre.State.LastCause = wrong, cause
+func (s *Service) heldUp(ctx context.Context, st *standing, wrong []FieldError, cause *Cause, hop bool) (Result, error) {
+	st.pre.State.LastErrors, st.pre.State.LastCause, st.pre.State.LastHop = wrong, cause, hop
 	st.row, st.st = st.pre.Row, st.pre.State
 	r, err := s.preludeResult(ctx, st)
 	if err == nil && cause != nil && r.Journey.Ended == nil {
@@ -405,7 +405,7 @@ func (s *Service) wrongLogin(st *standing, d door, try settled, counted []login.
 func (s *Service) notIn(ctx context.Context, st *standing, out shown) (Result, error) {
 	st.pre.Try++
 	st.pre.Row.TouchedAt = st.now
-	return s.heldUp(ctx, st, out.Errors, out.Cause)
+	return s.heldUp(ctx, st, out.Errors, out.Cause, false)
 }
 
 // sameAgain shows what a press came to, to whoever sends the same again. Errors:

@@ -153,6 +153,17 @@ func TestATypedIDCountsAsOneHoweverItIsTyped(t *testing.T) {
 	}
 }
 
+func TestAllOfACustomersIPv6CountsAsOneAddress(t *testing.T) {
+	for a, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.9": "192.0.2.9",
+		"2001:db8:1:2::3": "2001:db8:1:2::/64", "2001:db8:1:2:ffff::1": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+	} {
+		if got := AddressOf(netip.MustParseAddr(a)); got != want {
+			t.Errorf("%s counts as %s", a, got)
+		}
+	}
+}
+
 func TestANetworkIsWiderThanAnAddress(t *testing.T) {
 	for a, want := range map[string]string{"192.0.2.7": "192.0.2.0/24", "::ffff:192.0.2.9": "192.0.2.0/24", "2001:db8:1:2::3": "2001:db8:1::/48"} {
 		if got := NetworkOf(netip.MustParseAddr(a)); got != want {

@@ -90,6 +90,16 @@ func near(a, b string) bool {
 // HourOf returns the value of Hour at t.
 func HourOf(t time.Time) string { return fmt.Sprintf("%02d", t.In(corebank.Japan).Hour()) }
 
+// AddressOf returns what counts as one address: of IPv6 the /64, of which one
+// customer has all.
+func AddressOf(a netip.Addr) string {
+	a = a.Unmap()
+	if p, err := a.WithZone("").Prefix(64); a.Is6() && err == nil {
+		return p.String()
+	}
+	return a.String()
+}
+
 // NetworkOf returns the network of an address, as wide as a household's or an
 // office's changes within: /24, or /48 of IPv6.
 func NetworkOf(a netip.Addr) string {

@@ -81,6 +81,9 @@ func TestACertificateThatIsNotAcceptedSaysWhichAndWhatToDo(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.take(r)
+			if b.at, err = d.svc.LoadCause(t.Context(), b.visit()); err != nil || b.at.Login == nil {
+				t.Fatalf("%s: the page of its own is %+v, %v", verdict, b.at, err)
+			}
 			if e := b.at.Ended; e == nil || e.Code != code || !e.CanRetry || !e.CanLeave || b.at.Login.CertificateHost != 2 {
 				t.Errorf("%s: %+v", verdict, e)
 			}

@@ -53,21 +53,21 @@ func (s *Screens) presentCertificate(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, s.Issuer+address(id, string(linkage.CertificateStep))+"?"+query.Encode(), http.StatusSeeOther)
 }
 
-// takeCertificate takes what the certificate host judged into the journey. A
-// certificate that cannot be used is told of at once: the next try begins anew.
+// takeCertificate takes what the certificate host judged into the journey, and
+// leads to an address without it: the one-time secret stays in no address bar,
+// history or picture of a screen.
 func (s *Screens) takeCertificate(w http.ResponseWriter, r *http.Request, v linkage.Visit, once secret.Value) {
 	result, err := s.Linkage.TakeCertificate(r.Context(), v, once)
+	if _, halted := asHalted(err); halted {
+		http.Redirect(w, r, address(v.Journey, string(linkage.CertificateStep)), http.StatusSeeOther) // which says why
+		return
+	}
 	if err != nil {
 		s.halted(w, r, err)
 		return
 	}
 	s.keep(w, v.Journey, result)
-	j := result.Journey
-	if j.Step == linkage.EndedStep && !result.Stale {
-		s.showJourney(w, r, j, nil)
-		return
-	}
-	http.Redirect(w, r, address(j.ID, string(j.Step)), http.StatusSeeOther)
+	http.Redirect(w, r, address(v.Journey, string(result.Journey.Step)), http.StatusSeeOther)
 }
 
 // JudgeBy returns what certificate hosts think of a certificate, by whom it is

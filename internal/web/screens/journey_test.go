@@ -61,7 +61,9 @@ func TestEveryCertificateThatCannotBeUsedHasAPageThatOffersAnother(t *testing.T)
 		} else {
 			b.follow("別の証明書でやり直す")
 		}
-		b.stands("certificate", c.screen, http.StatusForbidden)
+		b.stands("ended", c.screen, http.StatusForbidden)
+		b.open(b.at) // a reload says the same
+		b.stands("ended", c.screen, http.StatusForbidden)
 	}
 	b.certificate = h.certificateFor(t, certificateUser, certificateCompany, noon.AddDate(1, 0, 0))
 	b.follow("別の証明書でやり直す")

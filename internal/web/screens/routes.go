@@ -143,7 +143,11 @@ func (s *Screens) get(w http.ResponseWriter, r *http.Request) {
 		s.takeCertificate(w, r, v, secret.Of(once))
 		return
 	}
-	j, err := s.Linkage.Load(r.Context(), v)
+	load := s.Linkage.Load
+	if step == linkage.EndedStep {
+		load = s.Linkage.LoadCause
+	}
+	j, err := load(r.Context(), v)
 	switch {
 	case err != nil:
 		s.halted(w, r, err)
