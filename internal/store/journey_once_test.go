@@ -67,6 +67,12 @@ func stages() []stage {
 		{"許可しない", at(fixed, login("ok.pw")), method(func(b *browser) pressing { return b.svc.Refuse }), "", 0, linkage.ConsentRefused, linkage.HandoverStep},
 		{"中止 before the login", fixed, method(func(b *browser) pressing { return b.svc.Leave }), "", 0, linkage.JourneyLeft, linkage.HandoverStep},
 		{"中止 at the PINs", at(fixed, login("pin.none"), pins), method(func(b *browser) pressing { return b.svc.Leave }), "", 0, linkage.JourneyLeft, linkage.HandoverStep},
+		{"別の利用者としてログインする", func(d *desk) *browser {
+			d.svc.Rules.SessionFor = time.Hour
+			b := d.open("fixed")
+			b.press(d.logIn("ok.pw"))
+			return b.open("fixed")
+		}, method(func(b *browser) pressing { return b.svc.SwitchUser }), "", 0, linkage.SessionEndedName, linkage.EndedStep},
 		{"連携先へ戻る of AL-910", at(fixed, login("ng.locked")), method(func(b *browser) pressing { return b.svc.Leave }), "", 0, linkage.JourneyLeft, linkage.HandoverStep},
 	}
 }

@@ -39,6 +39,7 @@ func (w *wanderer) buttons() map[string]pressing {
 		"postpone": d.svc.PostponePINs, "confirm": d.svc.ConfirmPINs, "more": d.svc.RegisterMorePINs,
 		"allow": w.allow(), "allow blindly": d.consent(linkage.ConsentPress{Intent: linkage.Proceed, Accounts: []corebank.AccountID{"001-1-1000501", "001-1-1000301", "001-1-1000401"}}),
 		"allow nothing": d.consent(linkage.ConsentPress{Intent: linkage.Proceed}),
+		"another user":  d.svc.SwitchUser,
 		"refuse":        d.svc.Refuse, "leave": d.svc.Leave, "extend": d.svc.Extend,
 	}
 	all["answer"] = d.answer("カレーうどん")
@@ -56,6 +57,11 @@ func (w *wanderer) press(t interface{ Fatalf(string, ...any) }, name string) {
 		t.Fatalf("%s: %v", name, err)
 	}
 	w.take(r)
+	if r.Again != nil {
+		w.signed = secret.Value{}
+		w.browser, w.done = w.lead(*r.Again), map[string]bool{}
+		return
+	}
 	led := !r.Stale && len(r.Journey.Errors) == 0 && before.Step != w.at.Step
 	switch {
 	case led && before.Step == linkage.LoginStep && name == "log in":
@@ -131,15 +137,31 @@ func newWanderer(d *desk, chooser bool, user string) *wanderer {
 	return &wanderer{browser: d.open(p), user: user, done: map[string]bool{}}
 }
 
+// signedIn is a wanderer whose browser logged in for an earlier journey.
+func (w *wanderer) signedIn() *wanderer {
+	w.browser.press(w.logIn(w.user))
+	if w.at.Question != nil {
+		w.browser.press(w.rightAnswer())
+	}
+	next := &wanderer{browser: w.open(w.at.Partner.ID), user: w.user, done: map[string]bool{}}
+	next.done["login"] = next.at.Step != linkage.LoginStep
+	return next
+}
+
 // S03: random buttons never reach 許可 without every required step.
 func TestNoSequenceOfButtonsIsAllowedWithoutEveryRequiredStep(t *testing.T) {
 	d := newDesk(t, open(t, sqliteConfig(t)))
 	d.svc.Rules.Login.Password.Tries, d.svc.Rules.Login.AnswerTries, d.svc.Rules.MaxPINTries = 1_000_000, 1_000_000, 1_000_000
-	d.svc.Bank = lenient{d}
+	d.svc.Bank, d.svc.Rules.SessionFor = lenient{d}, time.Hour
 	reached := map[linkage.Step]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		d.begin()
 		w := newWanderer(d, rapid.Bool().Draw(t, "the partner offers a choice"), rapid.SampledFrom(wanderers).Draw(t, "user"))
+		if rapid.Bool().Draw(t, "signed in") {
+			if w = w.signedIn(); !w.done["login"] {
+				t.Fatalf("the session does not serve %s", w.user)
+			}
+		}
 		names := slices.Sorted(mapsKeys(w.buttons()))
 		for range rapid.IntRange(1, 25).Draw(t, "presses") {
 			name := rapid.SampledFrom(append(names, "reload", "old form", "wait", "on", "on", "on", "on", "on", "on", "on", "on", "on", "on")).Draw(t, "button")
