@@ -34,20 +34,14 @@ func TestTheChildOfAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := open(t, store.Config{URL: os.Getenv(crashing), Passive: true})
-	writes := 0
-	s := storyOf(t, db, openBank(t), name, func(p store.Point) error {
-		if p == store.Reading {
-			return nil
+	s := storyOf(t, db, openBank(t), name, &line{breaksAt: n, only: func(p store.Point) bool { return p != store.Reading }, breaks: func() error {
+		die := func() { syscall.Kill(os.Getpid(), syscall.SIGKILL) }
+		if n%3 == 0 { // now; otherwise somewhere in what comes next
+			die()
 		}
-		if writes++; writes == n {
-			die := func() { syscall.Kill(os.Getpid(), syscall.SIGKILL) }
-			if n%3 == 0 { // now; otherwise somewhere in what comes next
-				die()
-			}
-			time.AfterFunc(time.Duration(n%7)*100*time.Microsecond, die)
-		}
+		time.AfterFunc(time.Duration(n%7)*100*time.Microsecond, die)
 		return nil
-	})
+	}})
 	s.told = func(what string) { fmt.Fprintf(os.Stderr, "ack %s\n", what) }
 	s.tell()
 	fmt.Fprintf(os.Stderr, "ack %s\n", passed)
@@ -82,13 +76,14 @@ func TestAKilledProcessLeavesWhatItAcknowledgedAndNothingTorn(t *testing.T) {
 			address := url(t)
 			db := open(t, store.Config{URL: address, Passive: true})
 			bank := openBank(t)
-			for n := 1; ; n += 3 {
+			for n := 1; ; n += 5 {
 				institution := fmt.Sprintf("killed-%d", n)
 				said := killedChild(t, address, institution, n)
 				if said[passed] {
 					t.Logf("the story has fewer than %d writes", n)
 					break
 				}
+				gone(t, db, name)
 				before := &story{t: t, name: institution, whole: db, broken: []string{"kill -9"}}
 				before.consistent()
 				for what := range said {
@@ -96,7 +91,7 @@ func TestAKilledProcessLeavesWhatItAcknowledgedAndNothingTorn(t *testing.T) {
 						t.Errorf("killed at write %d: %q was acknowledged and is lost", n, what)
 					}
 				}
-				s := storyOf(t, db, bank, institution, func(store.Point) error { return nil })
+				s := storyOf(t, db, bank, institution, &line{})
 				s.since = 0      // what the dead process did counts too
 				s.careful = true // it may have left one try at the PINs
 				s.tell()
@@ -108,6 +103,18 @@ func TestAKilledProcessLeavesWhatItAcknowledgedAndNothingTorn(t *testing.T) {
 				t.Errorf("%+v, bad %v", r, r.Bad)
 			}
 		})
+	}
+}
+
+// gone waits until the database has done with what a dead process had sent.
+func gone(t *testing.T, db *store.DB, kind string) {
+	t.Helper()
+	for busy := 1; kind == "postgres" && busy > 0; {
+		err := db.Institution("any").Row(t.Context(), `SELECT COUNT(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`, nil, &busy)
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"renkei.dev/internal/fault"
@@ -22,29 +23,21 @@ func TestWhereverItFailsNothingIsTornAndTheStoryGoesOn(t *testing.T) {
 			t.Parallel()
 			db := open(t, store.Config{URL: quick(t, url(t)), Passive: true, Serializable: name == "serializable"})
 			bank := openBank(t)
-			ends := map[string]error{"it fails": fault.New(fault.Unavailable, "the connection is gone"), "it dies": store.Dead{}}
+			hows := []string{"it fails", "it dies"}
 			if name == "serializable" {
-				delete(ends, "it dies") // for a server that dies the isolation is all one
+				hows = hows[:1] // for a server that dies the isolation is all one
 			}
-			for how, end := range ends {
+			for _, how := range hows {
 				for n, passed := 1, false; !passed; n++ {
-					points := 0
-					var where store.Point
-					s := storyOf(t, db, bank, fmt.Sprintf("%s-%d", how, n), func(p store.Point) error {
-						if points++; points != n {
-							return nil
-						}
-						where = p
-						return end
-					})
+					l := &line{breaksAt: n, dies: how == "it dies"}
+					s := storyOf(t, db, bank, fmt.Sprintf("%s-%d", how, n), l)
 					s.tell()
-					passed = where == ""
-					if passed {
-						t.Logf("%s at none of %d points", how, points)
+					if passed = l.broke == ""; passed {
+						t.Logf("%s at none of %d points", how, l.points)
 					}
-					repeated := where == store.Reading && len(s.broken) == 0 // who waits for the core's room looks again
+					repeated := l.broke == store.Reading && !l.dies && len(s.broken) == 0 // who waits for the core's room looks again
 					if len(s.broken) == 0 != passed && !repeated || t.Failed() {
-						t.Fatalf("%s at point %d, %s: %q", how, n, where, s.broken)
+						t.Fatalf("%s at point %d, %s: %q", how, n, l.broke, s.broken)
 					}
 				}
 			}
@@ -53,6 +46,48 @@ func TestWhereverItFailsNothingIsTornAndTheStoryGoesOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// line is the way of a story's servers to the database. It breaks once, at one
+// of its points.
+type line struct {
+	breaksAt int                    // counted from 1; 0: never
+	dies     bool                   // the server dies there: nothing works for it any more
+	only     func(store.Point) bool // which points count; nil: all
+	breaks   func() error           // what happens there; nil: an error
+	mu       sync.Mutex
+	points   int
+	broke    store.Point // where it did
+	dead     bool
+}
+
+func (l *line) at(p store.Point) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.only != nil && !l.only(p) {
+		return nil
+	}
+	l.points++
+	if l.points == l.breaksAt {
+		l.broke, l.dead = p, l.dies
+		if l.breaks != nil {
+			return l.breaks()
+		}
+		return fault.New(fault.Unavailable, "the connection is gone")
+	}
+	if l.dead {
+		return fault.New(fault.Unavailable, "the server is dead")
+	}
+	return nil
+}
+
+// revive tells whether the server died, and lets the next one live.
+func (l *line) revive() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	died := l.dead
+	l.dead = false
+	return died
 }
 
 // quick moves the file of a database to memory, where there is such a place: no

@@ -28,10 +28,17 @@ type postgresEngine struct {
 	uses   *pgUses // nil as groups
 }
 
+// connectWithin bounds how long a connection that cannot be made holds a place
+// in the pool.
+const connectWithin = 5 * time.Second
+
 func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 	c, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, "read the address of the database", errAddress)
+	}
+	if !strings.Contains(cfg.URL, "connect_timeout") {
+		c.ConnConfig.ConnectTimeout = connectWithin
 	}
 	c.MaxConns = int32(cfg.MaxConns)
 	if cfg.MaxConns == 0 {
@@ -363,11 +370,24 @@ func (r pgReader) Each(ctx context.Context, l *lookUp, scan func(int, row) error
 }
 
 func (r pgReader) Query(ctx context.Context, sql string, args ...any) (rows, error) {
+	ctx, cancel := bounded(ctx)
 	rs, err := r.pool.Query(ctx, sql, args...)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	return rs, nil
+	return boundedRows{rs, cancel}, nil
+}
+
+// boundedRows end with their time.
+type boundedRows struct {
+	pgx.Rows
+	cancel context.CancelFunc
+}
+
+func (r boundedRows) Close() {
+	r.Rows.Close()
+	r.cancel()
 }
 
 type pgRow struct{ row pgx.Row }

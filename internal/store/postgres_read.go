@@ -77,7 +77,9 @@ func (q *pgRead) again(err error) error {
 }
 
 func (q *pgRead) alone() error {
-	rows, err := q.reads.pool.Query(q.ctx, q.look.one, q.args...)
+	ctx, cancel := bounded(q.ctx)
+	defer cancel()
+	rows, err := q.reads.pool.Query(ctx, q.look.one, q.args...)
 	if err != nil {
 		return err
 	}
@@ -88,6 +90,15 @@ func (q *pgRead) alone() error {
 		}
 	}
 	return rows.Err()
+}
+
+// bounded gives a look-up its time where who asks has none: a line that is open
+// and silent would hold it for minutes.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, readWithin)
 }
 
 // enqueue puts a look-up into the queue; false when there is none any more.
@@ -105,7 +116,7 @@ func (r *pgReads) enqueue(q *pgRead) bool {
 	}
 }
 
-// readWithin bounds a pipeline of look-ups.
+// readWithin bounds look-ups.
 const readWithin = 5 * time.Second
 
 func (r *pgReads) work() {

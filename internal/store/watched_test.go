@@ -16,14 +16,8 @@ const (
 	Committed Point = "the answer to a Commit that happened"
 )
 
-// Dead is the error of a process that ends at a point: nothing after it runs.
-type Dead struct{}
-
-func (Dead) Error() string { return "the process ended" }
-
 // Watched returns the database as a server sees it whose way to it asks at at
-// every point; the error of at is what happens there. It panics with Dead, in the
-// goroutine that had asked for the look-up or the Commit.
+// every point; the error of at is what happens there.
 func (db *DB) Watched(at func(Point) error) *DB {
 	c := *db
 	c.engine = &watchedEngine{db.engine, at}
@@ -46,11 +40,7 @@ func (e *watchedEngine) commit(ctx context.Context, w work) error {
 		return err
 	})
 	if err == nil {
-		broken = e.at(Committed)
-		err = broken
-	}
-	if broken == (Dead{}) {
-		panic(Dead{})
+		return e.at(Committed)
 	}
 	return err
 }
@@ -63,32 +53,24 @@ type watchedReader struct {
 }
 
 func (r watchedReader) QueryRow(ctx context.Context, sql string, args ...any) row {
-	if err := r.broken(); err != nil {
+	if err := r.at(Reading); err != nil {
 		return failedRow{err}
 	}
 	return r.looker.QueryRow(ctx, sql, args...)
 }
 
 func (r watchedReader) Query(ctx context.Context, sql string, args ...any) (rows, error) {
-	if err := r.broken(); err != nil {
+	if err := r.at(Reading); err != nil {
 		return nil, err
 	}
 	return r.looker.Query(ctx, sql, args...)
 }
 
 func (r watchedReader) Each(ctx context.Context, l *lookUp, scan func(int, row) error, args ...any) error {
-	if err := r.broken(); err != nil {
+	if err := r.at(Reading); err != nil {
 		return err
 	}
 	return r.looker.Each(ctx, l, scan, args...)
-}
-
-func (r watchedReader) broken() error {
-	err := r.at(Reading)
-	if err == (Dead{}) {
-		panic(Dead{})
-	}
-	return err
 }
 
 // watchedTx breaks before a statement; whatever its Commit makes of the error,
