@@ -182,7 +182,7 @@ func (c *checker) authority(path string, a Authority) pki.Trust {
 		}
 		trust.Revocations = list
 		for _, one := range trust.Authorities {
-			if _, _, err := list.Revoked(one, one, c.now); err != nil {
+			if err := list.Fresh(one, c.now); err != nil {
 				c.faultAt(path+".revoked", "cannot be used: %s", reason(err))
 			}
 		}

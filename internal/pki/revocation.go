@@ -2,6 +2,7 @@ package pki
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"os"
@@ -22,13 +23,21 @@ type Revocations interface {
 type List struct {
 	lists  []*x509.RevocationList
 	serial []map[string]time.Time // beside lists: serial number → when
+	scopes []scope                // beside lists
 	maxAge time.Duration
+	signed sync.Map // signedBy → whether: a list of many megabytes is hashed once
+}
+
+// signedBy is a list, by its place, and who may have signed it.
+type signedBy struct {
+	list   int
+	issuer [sha256.Size]byte
 }
 
 // ParseList reads lists in PEM, or one in DER. With a maxAge over 0 a list is too
 // old that long after its thisUpdate, whatever its nextUpdate says. Signatures are
-// checked when a list is used, against the issuer in question.
-// Errors: fault.Invalid.
+// checked when a list is used, against the issuer in question. Errors:
+// fault.Invalid, also for delta and indirect lists, which alone say too little.
 func ParseList(data []byte, maxAge time.Duration) (*List, error) {
 	l := &List{maxAge: maxAge}
 	add := func(der []byte) error {
@@ -36,11 +45,15 @@ func ParseList(data []byte, maxAge time.Duration) (*List, error) {
 		if err != nil {
 			return fault.Wrap(fault.Invalid, "read a revocation list", err)
 		}
+		limits, err := scopeOf(parsed)
+		if err != nil {
+			return err
+		}
 		serials := make(map[string]time.Time, len(parsed.RevokedCertificateEntries))
 		for _, e := range parsed.RevokedCertificateEntries {
 			serials[string(e.SerialNumber.Bytes())] = e.RevocationTime
 		}
-		l.lists, l.serial = append(l.lists, parsed), append(l.serial, serials)
+		l.lists, l.serial, l.scopes = append(l.lists, parsed), append(l.serial, serials), append(l.scopes, limits)
 		return nil
 	}
 	block, rest := pem.Decode(data)
@@ -58,11 +71,22 @@ func ParseList(data []byte, maxAge time.Duration) (*List, error) {
 	return l, nil
 }
 
-// Revoked looks into the newest list that issuer signed.
+// Revoked looks into the newest list of the certificate's part that issuer signed.
 func (l *List) Revoked(c, issuer *x509.Certificate, now time.Time) (time.Time, bool, error) {
+	list, err := l.newest(c, issuer, now)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	at, revoked := l.serial[list][string(c.SerialNumber.Bytes())]
+	return at, revoked, nil
+}
+
+// newest returns the newest list that issuer signed and that speaks of c, of any
+// part where c is nil. Errors: fault.Unavailable when there is none, or an old one.
+func (l *List) newest(c, issuer *x509.Certificate, now time.Time) (int, error) {
 	newest := -1
 	for i, list := range l.lists {
-		if !bytes.Equal(list.RawIssuer, issuer.RawSubject) || list.CheckSignatureFrom(issuer) != nil {
+		if !bytes.Equal(list.RawIssuer, issuer.RawSubject) || c != nil && !l.scopes[i].holds(c) || !l.isSignedBy(i, issuer) {
 			continue
 		}
 		if newest < 0 || list.ThisUpdate.After(l.lists[newest].ThisUpdate) {
@@ -70,20 +94,30 @@ func (l *List) Revoked(c, issuer *x509.Certificate, now time.Time) (time.Time, b
 		}
 	}
 	if newest < 0 {
-		return time.Time{}, false, fault.New(fault.Unavailable, "no revocation list of %s", Subject(issuer))
+		return 0, fault.New(fault.Unavailable, "no revocation list of %s", Subject(issuer))
 	}
 	list := l.lists[newest]
 	switch {
 	case now.Before(list.ThisUpdate.Add(-maxSkew)):
-		return time.Time{}, false, fault.New(fault.Unavailable, "the revocation list of %s is of the future", Subject(issuer))
+		return 0, fault.New(fault.Unavailable, "the revocation list of %s is of the future", Subject(issuer))
 	case !list.NextUpdate.IsZero() && now.After(list.NextUpdate),
 		list.NextUpdate.IsZero() && l.maxAge == 0, // nobody said how long it holds
 		l.maxAge > 0 && now.After(list.ThisUpdate.Add(l.maxAge)):
-		return time.Time{}, false, fault.New(fault.Unavailable, "the revocation list of %s is of %s, too old",
+		return 0, fault.New(fault.Unavailable, "the revocation list of %s is of %s, too old",
 			Subject(issuer), list.ThisUpdate.UTC().Format(time.RFC3339))
 	}
-	at, revoked := l.serial[newest][string(c.SerialNumber.Bytes())]
-	return at, revoked, nil
+	return newest, nil
+}
+
+// isSignedBy tells whether issuer signed a list, and remembers it.
+func (l *List) isSignedBy(list int, issuer *x509.Certificate) bool {
+	key := signedBy{list, sha256.Sum256(issuer.Raw)}
+	if known, is := l.signed.Load(key); is {
+		return known.(bool)
+	}
+	right := l.lists[list].CheckSignatureFrom(issuer) == nil
+	l.signed.Store(key, right)
+	return right
 }
 
 // maxSkew is how far the clock of whoever signs lists may be ahead of ours.
@@ -116,6 +150,17 @@ func (f *ListFile) Revoked(c, issuer *x509.Certificate, now time.Time) (time.Tim
 		return time.Time{}, false, fault.Wrap(fault.Unavailable, "read the revocation list", err)
 	}
 	return list.Revoked(c, issuer, now)
+}
+
+// Fresh tells whether there is a list of an authority's that is not too old.
+// Errors: fault.Unavailable.
+func (f *ListFile) Fresh(authority *x509.Certificate, now time.Time) error {
+	list, err := f.current()
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, "read the revocation list", err)
+	}
+	_, err = list.newest(nil, authority, now)
+	return err
 }
 
 func (f *ListFile) current() (*List, error) {
