@@ -185,7 +185,7 @@ func loginMux(o protocol.Options, pages *screens.Screens, log *slog.Logger) http
 	for _, e := range []oauth.Endpoint{
 		oauth.AuthorizeEndpoint, oauth.PAREndpoint, oauth.TokenEndpoint, oauth.RevokeEndpoint, oauth.IntrospectEndpoint,
 		oauth.UserInfoEndpoint, oauth.GrantsEndpoint, oauth.GrantsEndpoint + "/", oauth.RegisterEndpoint, oauth.RegisterEndpoint + "/",
-		oauth.KeySetEndpoint, "/.well-known/",
+		oauth.KeySetEndpoint, oauth.ReasonsEndpoint + "/", "/.well-known/",
 	} {
 		mux.Handle(string(e), issuer)
 	}

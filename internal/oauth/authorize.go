@@ -120,7 +120,7 @@ func (e *Engine) beginFault(k *knownClient, p partner.Partner, r Request, asked 
 	case r.Prompt == "none":
 		return page(BeyondRegistration, fail(LoginRequired, "login_required"))
 	case !e.issuer.reachable(r.essentialACR()):
-		return page(BeyondRegistration, fail(UnmetAuthentication, "acr cannot be met"))
+		return page(BeyondRegistration, fail(UnmetAuthentication, string(ACRNotMet)))
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (e *Engine) tell(_ context.Context, k *knownClient, r Request, f *Authorize
 	if f.Page == BadRequest {
 		return f
 	}
-	back, err := e.answer(k, r, map[string]string{"error": string(f.Code), "error_description": f.Word})
+	back, err := e.answer(k, r, e.issuer.errorParameters(f.Code, f.Word))
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (e *Engine) Approve(ctx context.Context, handle Handle, a Approval) (Redire
 		}
 	}
 	if why != "" {
-		back, err := e.answer(k, r, map[string]string{"error": string(code), "error_description": string(why)})
+		back, err := e.answer(k, r, e.issuer.errorParameters(code, string(why)))
 		back.Denied = string(why)
 		return back, RequestDenied{Header: head, Request: pushed.Key, Reason: why}, err
 	}
@@ -221,7 +221,7 @@ func (e *Engine) Deny(ctx context.Context, handle Handle, why Reason) (Redirect,
 	if err != nil {
 		return Redirect{}, nil, err
 	}
-	back, err := e.answer(k, pushed.Request, map[string]string{"error": string(code), "error_description": string(why)})
+	back, err := e.answer(k, pushed.Request, e.issuer.errorParameters(code, string(why)))
 	if err != nil {
 		return Redirect{}, nil, err
 	}

@@ -62,7 +62,7 @@ func (e *Engine) tellOfValue(a *asking, err error) error {
 	if t := a.form.Get("response_type"); slices.Contains(a.client.ResponseTypes, t) {
 		r.ResponseType = t
 	}
-	back, err := e.answer(a.client, r, map[string]string{"error": string(f.Code), "error_description": f.Word})
+	back, err := e.answer(a.client, r, e.issuer.errorParameters(f.Code, f.Word))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"renkei.dev/internal/corebank"
@@ -89,4 +91,19 @@ var reasonCodes = map[Reason]Code{
 	ContractEnded:     AccessDenied,
 	PartnerStopped:    UnauthorizedClient,
 	BankUnavailable:   TemporarilyUnavailable,
+}
+
+// Reasons lists the reasons, each of which has a page at ReasonsEndpoint.
+func Reasons() []Reason {
+	return append(slices.Sorted(maps.Keys(reasonCodes)), ACRNotMet, AnotherUser)
+}
+
+// errorParameters are those of an error that a partner is told of, with the page
+// that explains its word where the word is a Reason (RFC 6749 §4.1.2.1).
+func (i Issuer) errorParameters(code Code, word string) map[string]string {
+	out := map[string]string{"error": string(code), "error_description": word}
+	if slices.Contains(Reasons(), Reason(word)) {
+		out["error_uri"] = i.At(ReasonsEndpoint) + "/" + word
+	}
+	return out
 }

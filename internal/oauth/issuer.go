@@ -89,6 +89,7 @@ const (
 	GrantsEndpoint     Endpoint = "/grants"
 	RegisterEndpoint   Endpoint = "/register"
 	KeySetEndpoint     Endpoint = "/jwks"
+	ReasonsEndpoint    Endpoint = "/reasons" // pages that error_uri leads to
 )
 
 // At returns the endpoint's address at the issuer's own origin.

@@ -461,7 +461,23 @@ func TestTheCustomersRefusalGoesBackWithItsWord(t *testing.T) {
 	if q := u.Query(); q.Get("error") != "access_denied" || q.Get("error_description") != "refused_by_customer" || q.Get("iss") == "" || q.Get("bank") != "1" {
 		t.Errorf("the way back is %s", back.URL)
 	}
+	if at := u.Query().Get("error_uri"); at != oauthtest.IssuerURL+"/reasons/refused_by_customer" {
+		t.Errorf("its page is %q", at)
+	}
 	if _, _, err := c.Engine.Approve(t.Context(), c.began[0].Handle, c.approval(c.client)); err == nil {
 		t.Error("a denied request was approved")
+	}
+}
+
+func TestEveryReasonHasItsPage(t *testing.T) {
+	c := newConversation(t, nil, nil)
+	for _, reason := range oauth.Reasons() {
+		w := c.do(httptest.NewRequest("GET", "/reasons/"+string(reason), nil))
+		if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") || !strings.Contains(w.Body.String(), "<h1>"+string(reason)+"</h1>") {
+			t.Errorf("%s: %d %s", reason, w.Code, w.Body)
+		}
+	}
+	if w := c.do(httptest.NewRequest("GET", "/reasons/%3Cscript%3E", nil)); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), "script") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

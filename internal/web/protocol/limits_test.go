@@ -17,7 +17,7 @@ import (
 
 // tries is how often each bad request is sent: the quickest time counts, so that
 // a busy machine does not.
-const tries = 8
+const tries = 5
 
 // within and memory are what a request that is too much may cost (protocol.md §4
 // item 12).
@@ -141,7 +141,7 @@ func TestWhatIsTooMuchIsRefusedAtOnceInFlatMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	for range 20 {
+	for range 8 {
 		for _, make := range c.tooMuch() {
 			c.issuer.ServeHTTP(httptest.NewRecorder(), make())
 		}

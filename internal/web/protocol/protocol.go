@@ -52,6 +52,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", e.metadata) // RFC 8414 §3
 	mux.HandleFunc("GET /.well-known/openid-configuration", e.metadata)       // OpenID Discovery §4
 	mux.HandleFunc("GET "+string(oauth.KeySetEndpoint), e.keySet)
+	mux.HandleFunc("GET "+string(oauth.ReasonsEndpoint)+"/{reason}", e.reason)
 	e.shared(mux)
 	return mux
 }
