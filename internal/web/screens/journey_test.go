@@ -237,3 +237,30 @@ func TestABrowserKeepsOnlyAFewJourneys(t *testing.T) {
 	}
 	b.stands("login", "AL-100", http.StatusOK)
 }
+
+func TestASessionSkipsTheLoginInItsBrowserAloneAndGivesWayToAnotherUser(t *testing.T) {
+	h := newHouse(t)
+	h.Linkage.Rules.SessionFor = time.Hour
+	b := h.browser(t, i18n.Japanese)
+	b.open("/authorize")
+	b.press("API連携", "login_id", "ok.pw", "password", "demo-ok-pw-2468")
+	b.stands("business", "AL-300", http.StatusOK)
+	if strings.Contains(b.page.words(), "別の利用者としてログインする") {
+		t.Error("who has just logged in is asked to log in as another")
+	}
+	b.open("/authorize")
+	b.stands("business", "AL-300", http.StatusOK)
+	if words := b.page.words(); !strings.Contains(words, "ログイン済みです") {
+		t.Errorf("the page does not say who is signed in:\n%s", transcribe(b.page))
+	}
+	other := h.browser(t, i18n.Japanese)
+	other.open("/authorize")
+	other.stands("login", "AL-100", http.StatusOK)
+	b.press("別の利用者としてログインする")
+	b.stands("login", "AL-100", http.StatusOK)
+	if b.cookies["__Host-session"] != "" {
+		t.Error("the browser still holds the session")
+	}
+	b.open("/authorize")
+	b.stands("login", "AL-100", http.StatusOK)
+}
