@@ -111,7 +111,7 @@ func (b *benchRun) launch(ctx context.Context, pins bench.Pins) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"demo", "run", "--data", b.folder(), "--listen", b.listen, "--crowd", strconv.Itoa(bench.UsersFor(b.Workers))}
+	args := []string{"demo", "run", "--data", b.folder(), "--listen", b.listen, "--session-for", "1h", "--crowd", strconv.Itoa(bench.UsersFor(b.Workers))}
 	if b.Database != "" {
 		args = append(args, "--database", b.Database)
 	}

@@ -49,12 +49,13 @@ func (d demoData) folder() (string, error) {
 
 type demoRun struct {
 	demoData
-	Listen   string        `help:"Loopback address and first of seven ports; kept with the data." placeholder:"127.0.0.1:9440"`
-	Reset    bool          `help:"Begin anew: forget everything but the certificates that browsers may hold; a PostgreSQL database is emptied of what is this demo's."`
-	Database string        `help:"An empty PostgreSQL database for the bank, instead of SQLite in the data directory; kept with the data. Partners and core bank, who are others, keep their own files." placeholder:"postgres://…"`
-	IdleFor  time.Duration `help:"How long a page of the journey is good, to see the time run out (default: 15m)." placeholder:"15m"`
-	Crowd    int           `hidden:"" help:"So many companies more, each with one user and one account, for measurements."`
-	Verbose  bool          `short:"v" help:"Write every request to the log."`
+	Listen     string        `help:"Loopback address and first of seven ports; kept with the data." placeholder:"127.0.0.1:9440"`
+	Reset      bool          `help:"Begin anew: forget everything but the certificates that browsers may hold; a PostgreSQL database is emptied of what is this demo's."`
+	Database   string        `help:"An empty PostgreSQL database for the bank, instead of SQLite in the data directory; kept with the data. Partners and core bank, who are others, keep their own files." placeholder:"postgres://…"`
+	IdleFor    time.Duration `help:"How long a page of the journey is good, to see the time run out (default: 15m)." placeholder:"15m"`
+	SessionFor time.Duration `help:"How long a login serves further linkings of its browser (default: every linking is a login)." placeholder:"1h"`
+	Crowd      int           `hidden:"" help:"So many companies more, each with one user and one account, for measurements."`
+	Verbose    bool          `short:"v" help:"Write every request to the log."`
 }
 
 // Help returns examples.
@@ -67,7 +68,7 @@ func (c demoRun) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	return demo.Run(ctx, demo.Config{
-		Folder: folder, Listen: c.Listen, Database: c.Database, Reset: c.Reset, Crowd: c.Crowd, IdleFor: c.IdleFor, Log: logTo(to.err, level(c.Verbose)),
+		Folder: folder, Listen: c.Listen, Database: c.Database, Reset: c.Reset, Crowd: c.Crowd, SessionFor: c.SessionFor, IdleFor: c.IdleFor, Log: logTo(to.err, level(c.Verbose)),
 		Ready: func(page string) {
 			fmt.Fprintf(to.out, "The demo bank is open. Start here: %s\n(Data: %s — Ctrl-C ends it, `renkei demo trust` spares the browser's warning)\n", page, folder)
 		},

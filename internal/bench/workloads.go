@@ -52,7 +52,9 @@ func (c Config) newWorker(ctx context.Context, at endpoints, kind Workload, i in
 		}
 	}
 	if err == nil && (kind == BalanceDPoP || kind == BalanceCertificate) {
-		err = w.findAccount(ctx)
+		if err = w.findAccount(ctx); err == nil {
+			err = w.inquire(ctx) // the bank checks a PIN with care the first time
+		}
 	}
 	if err != nil {
 		w.close()

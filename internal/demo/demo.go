@@ -36,15 +36,17 @@ const stopWithin = 5 * time.Second
 
 // Config is how a demo is run.
 type Config struct {
-	Folder   string           // the data directory
-	Listen   string           // loopback address and first port; empty: as before, or DefaultPort
-	Database string           // postgres://…; empty: SQLite in the data directory
-	IdleFor  time.Duration    // how long a page of the journey is good; 0: as at a bank
-	Reset    bool             // forget everything but the certificates first
-	Crowd    int              // so many companies more, for measurements
-	Now      func() time.Time // nil: the clock of the machine
-	Log      *slog.Logger
-	Ready    func(startPage string) // called once everything serves
+	Folder   string        // the data directory
+	Listen   string        // loopback address and first port; empty: as before, or DefaultPort
+	Database string        // postgres://…; empty: SQLite in the data directory
+	IdleFor  time.Duration // how long a page of the journey is good; 0: as at a bank
+	Reset    bool          // forget everything but the certificates first
+	Crowd    int           // so many companies more, for measurements
+	// SessionFor is how long a login serves further linkings of its browser; 0: not at all.
+	SessionFor time.Duration
+	Now        func() time.Time // nil: the clock of the machine
+	Log        *slog.Logger
+	Ready      func(startPage string) // called once everything serves
 }
 
 // Run makes the data directory ready, serves until ctx ends, and returns nil

@@ -84,6 +84,7 @@ func (d *demo) settings() config.File {
 	in.Rules.Risk = config.RiskRules{Used: true, AsksFrom: 100, NewDevice: 15, NewNetwork: 15, FirstPartner: 15, UnusualHour: 15,
 		Hasty: 15, PerFailure: 5, Flagged: 100}
 
+	in.Rules.SessionFor = d.cfg.SessionFor
 	if d.cfg.IdleFor > 0 {
 		in.Rules.IdleFor = d.cfg.IdleFor
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -154,7 +155,7 @@ func keepChoices(c *ConsentPage, p ConsentPress) {
 // decideConsent returns the consent that is given.
 func (s *Service) decideConsent(st *standing, p ConsentPress, accounts []corebank.Account) outcome {
 	c := Consent{
-		ID: newConsentID(), User: st.row.User, Company: st.row.Company, Partner: st.row.Partner, Client: st.row.Client,
+		ID: s.newConsentID(), User: st.row.User, Company: st.row.Company, Partner: st.row.Partner, Client: st.row.Client,
 		State: Issued, GivenAt: st.now, Terms: s.Rules.Terms, Journey: st.row.Number,
 		Extent: Extent{
 			Functions: st.st.Functions, HistoryDays: s.historyDays(st), EndsAt: endOf(st.now, s.lifeOf(st.partner)),
@@ -197,8 +198,12 @@ var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 
 const consentIDBytes = 15
 
-func newConsentID() ConsentID {
+// newConsentID returns an id that begins with a rising number, so that the rows of
+// new consents and all that hangs on them stand beside each other, and ends with
+// chance.
+func (s *Service) newConsentID() ConsentID {
 	b := make([]byte, consentIDBytes)
-	rand.Read(b) // never fails since Go 1.24
+	binary.BigEndian.PutUint64(b, uint64(s.NextID()))
+	rand.Read(b[8:]) // never fails since Go 1.24
 	return ConsentID("cns_" + base32Lower.EncodeToString(b))
 }
