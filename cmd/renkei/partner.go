@@ -21,7 +21,7 @@ type partnerCommand struct {
 	Stop   partnerStop   `cmd:"" help:"Stop a partner: nothing can be linked or inquired until it is resumed."`
 	Resume partnerResume `cmd:"" help:"Let a stopped partner work again."`
 	Invite partnerInvite `cmd:"" help:"Issue an initial access token: the partner registers clients by itself (sandboxes only)."`
-	Sunset partnerSunset `cmd:"" help:"Set the last day on which a client works."`
+	Client clientCommand `cmd:"" help:"Add, change and remove a partner's clients, and set their last day."`
 }
 
 type partnerAdd struct {

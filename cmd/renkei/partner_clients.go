@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,8 +8,6 @@ import (
 	"time"
 
 	"renkei.dev/internal/app"
-	"renkei.dev/internal/corebank"
-	"renkei.dev/internal/fault"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/partner"
 )
@@ -120,49 +117,5 @@ func (c partnerInvite) Run(ctx context.Context, to streams) error {
 	fmt.Fprintf(to.err, "An initial access token for %s (%s), good for %d registration(s) until %s at %s:\n",
 		p.ID, p.Service, c.Uses, time.Now().Add(c.For).Format(time.RFC3339), desk.Issuer.At(oauth.RegisterEndpoint))
 	fmt.Fprintln(to.out, value.Reveal())
-	return nil
-}
-
-type partnerSunset struct {
-	target
-	Client string `arg:"" help:"The client's id."`
-	Day    string `arg:"" optional:"" help:"Its last day in Japan, such as 2027-03-31; without one, no end is set."`
-}
-
-// Help says what a sunset is.
-func (partnerSunset) Help() string {
-	return `A client has one profile for its whole life; a partner moves to another profile with a second client. After the
-last day of the old one it is refused everywhere, with the word profile_sunset; consents stay and rest.
-
-Example:
-  renkei partner sunset --config /etc/renkei/renkei.yaml cl_mihon-kaikei 2027-03-31`
-}
-
-// Run sets the day.
-func (c partnerSunset) Run(ctx context.Context, to streams) error {
-	if _, err := time.Parse(time.DateOnly, c.Day); c.Day != "" && err != nil {
-		return fault.New(fault.Invalid, "%q is not a day such as 2027-03-31", c.Day)
-	}
-	desk, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer desk.Close()
-	client, err := desk.Store.Client(ctx, oauth.ClientID(c.Client))
-	if err != nil {
-		if fault.Of(err) == fault.NotFound {
-			return fault.New(fault.NotFound, "there is no client %q; `renkei partner show` names those of a partner", c.Client)
-		}
-		return err
-	}
-	client.SunsetOn = c.Day
-	err = desk.Store.Commit(ctx, oauth.ClientChanged{Client: client, Version: client.Version, By: operator(), At: time.Now()})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(to.out, "Client %s (%s) works until %s.\n", client.ID, client.Profile, cmp.Or(c.Day, "its partner's contract ends"))
-	if c.Day != "" && c.Day < string(corebank.DateOf(time.Now())) {
-		fmt.Fprintln(to.err, "That day is over: the client is refused from now on.")
-	}
 	return nil
 }

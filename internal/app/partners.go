@@ -54,10 +54,7 @@ func RegisterPartner(ctx context.Context, kept partner.Store, issuer oauth.Issue
 	if err != nil {
 		return partner.Partner{}, oauth.Client{}, err
 	}
-	if issuer.Keys == nil {
-		return partner.Partner{}, oauth.Client{}, fault.New(fault.Refused, "the issuer has no signing key in force, and its clients' algorithms depend on them: see `renkei key list`")
-	}
-	c, err := issuer.ParseClient(p.ID, half)
+	c, err := parseClient(issuer, p.ID, half)
 	if err != nil {
 		return partner.Partner{}, oauth.Client{}, err
 	}

@@ -283,12 +283,22 @@ func clientAct(name audit.Name, c Client, by audit.Actor, at time.Time, address 
 	}
 }
 
-// ClientRemoved removes a client that registered itself. It no longer holds when
-// the client is gone or its registration access token another.
+// ClientRemoved removes a client. It no longer holds when the client is gone, or
+// its registration access token is another.
 type ClientRemoved struct {
-	Header
-	Management Key
+	Client     Client
+	By         audit.Actor
+	At         time.Time
+	Address    string
+	Management *Key   // nil: staff removed it
+	Reason     string // why, in the words of who did it; empty: it was the client itself
 }
 
 // Act returns the act of the removal.
-func (c ClientRemoved) Act() audit.Act { return c.act(ClientRemovedName, string(c.Client)) }
+func (c ClientRemoved) Act() audit.Act {
+	a := clientAct(ClientRemovedName, c.Client, c.By, c.At, c.Address)
+	if c.Reason != "" {
+		a.Detail = map[string]string{"why": c.Reason}
+	}
+	return a
+}

@@ -106,7 +106,9 @@ func (e *Engine) RemoveRegistration(ctx context.Context, r RegistrationRequest, 
 		return err
 	}
 	head := Header{Client: id, Partner: m.Client.Partner, At: e.now(), Address: r.Address}
-	changes := []audit.Change{ClientRemoved{Header: head, Management: m.Key}}
+	changes := []audit.Change{ClientRemoved{
+		Client: m.Client, By: audit.Actor{Kind: audit.Partner, ID: string(id)}, At: head.At, Address: r.Address, Management: &m.Key,
+	}}
 	for _, consent := range held {
 		changes = append(changes, GrantRevoked{Header: head, Consent: consent})
 	}

@@ -139,7 +139,11 @@ func (in *Institution) applyClientChanged(ctx context.Context, t tx, c oauth.Cli
 }
 
 func (in *Institution) applyClientRemoved(ctx context.Context, t tx, c oauth.ClientRemoved) error {
-	return t.Must(ctx, `UPDATE clients SET removed_at = $5, version = version + 1
-		WHERE institution = $1 AND id = $2 AND removed_at IS NULL AND management_token = $3 AND management_digest = $4`,
-		in.id, string(c.Client), c.Management.ID, c.Management.Digest[:], micros(c.At))
+	if m := c.Management; m != nil {
+		return t.Must(ctx, `UPDATE clients SET removed_at = $5, version = version + 1
+			WHERE institution = $1 AND id = $2 AND removed_at IS NULL AND management_token = $3 AND management_digest = $4`,
+			in.id, string(c.Client.ID), m.ID, m.Digest[:], micros(c.At))
+	}
+	return t.Must(ctx, `UPDATE clients SET removed_at = $3, version = version + 1 WHERE institution = $1 AND id = $2 AND removed_at IS NULL`,
+		in.id, string(c.Client.ID), micros(c.At))
 }
