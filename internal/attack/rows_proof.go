@@ -121,6 +121,10 @@ func proofs(t *trial) {
 	parAt := s.address("pushed_authorization_request_endpoint")
 	a := s.do(call{endpoint: "pushed_authorization_request_endpoint", form: form, proofs: []string{s.proof(authorization, http.MethodPost, parAt, "")}})
 	t.refused("at PAR: dpop_jkt of another key", a, 400, "invalid_dpop_proof")
+	for _, jkt := range []string{thumbprint(s.prover.Public()) + "\n", thumbprint(s.prover.Public()) + "=", "AAAA"} {
+		form, _ = s.asks("dpop_jkt", jkt)
+		t.refused("at PAR: dpop_jkt spelled oddly", s.push(form), 400, "invalid_request", "invalid_dpop_proof")
+	}
 	form, _ = s.asks("dpop_jkt", "x")
 	t.refused("at PAR: dpop_jkt that is none", s.push(form), 400, "invalid_request", "invalid_dpop_proof")
 

@@ -327,6 +327,7 @@ func pkce(t *trial) {
 		"a challenge that is no digest":   {"code_challenge", "abc"},
 		"a challenge with padding":        {"code_challenge", digest("x") + "="},
 		"a challenge in plain base64":     {"code_challenge", strings.Repeat("+", 43)},
+		"a challenge with a line feed":    {"code_challenge", digest("x")[:20] + "\n" + digest("x")[21:]},
 		"an overlong challenge":           {"code_challenge", strings.Repeat("a", 129)},
 	}) {
 		form, _ := s.asks(changes...)

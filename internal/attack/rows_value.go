@@ -94,6 +94,9 @@ func variants(t *trial) {
 	for name, v := range sorted(almost(c.code)) {
 		t.refused("code, "+name, s.redeem(c, "code", v), 400, "invalid_grant", "invalid_request")
 	}
+	for name, v := range sorted(map[string]string{"a line feed inside": c.code[:10] + "\n" + c.code[10:], "a carriage return behind": c.code + "\r", "a space": c.code + " "}) {
+		t.refused("code, with "+name, s.redeem(c, "code", v), 400, "invalid_grant", "invalid_request")
+	}
 	t.works("the code itself", s.redeem(c))
 	variantsOfCookies(t, s)
 }
@@ -195,6 +198,8 @@ func cursors(t *trial) {
 		}
 		t.refused("cursor, "+name, ask(accounts[0], "transactions", values("cursor", v)), 400)
 	}
+	t.refused("cursor, with a line feed inside", ask(accounts[0], "transactions", values("cursor", cursor[:10]+"\n"+cursor[10:])), 400)
+	t.refused("cursor, followed by a carriage return", ask(accounts[0], "transactions", values("cursor", cursor+"\r")), 400)
 	t.refused("for deposits", ask(accounts[0], "deposits", values("cursor", cursor)), 400)
 	if len(accounts) > 1 {
 		t.refused("for another account", ask(accounts[1], "transactions", values("cursor", cursor)), 400)

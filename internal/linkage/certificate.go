@@ -61,8 +61,8 @@ func (s *Service) PresentCertificate(_ context.Context, j JourneyID, c Presented
 
 func (s *Service) openOnce(v secret.Value) (o once, ok bool) {
 	text, is := cutPrefix(v, oncePrefix)
-	sealed, err := b64.DecodeString(text)
-	if !is || err != nil {
+	sealed, ours := decode(text)
+	if !is || !ours {
 		return once{}, false
 	}
 	plain, err := s.Box.Open(sealed, "certificate", s.Institution)

@@ -13,6 +13,13 @@ var b64 = base64.RawURLEncoding.Strict()
 
 const idBytes = 8
 
+// decode reads base64url as we write it and in no other spelling: the decoder
+// itself would skip line breaks.
+func decode(text string) (raw []byte, ok bool) {
+	raw, err := b64.DecodeString(text)
+	return raw, err == nil && !strings.ContainsAny(text, "\r\n")
+}
+
 // cookieOf returns the cookie of a journey at one version. It is made from the
 // journey's own seed, so that whoever repeats the press that led there, on any
 // node, is given the same one, and nothing at rest is worth stealing.

@@ -64,11 +64,12 @@ func (s *Service) find(ctx context.Context, st *standing) error {
 		return nil
 	}
 	text, ok := cutPrefix(st.visit.Cookie, cookiePrefix)
-	raw, err := b64.DecodeString(text)
-	if !ok || err != nil || len(raw) != idBytes+len(secret.Digest{}) ||
+	raw, ours := decode(text)
+	if !ok || !ours || len(raw) != idBytes+len(secret.Digest{}) ||
 		JourneyID(binary.BigEndian.Uint64(raw)) != st.visit.Journey {
 		return foreign()
 	}
+	var err error
 	st.row, st.staged, st.consent, err = s.Store.Journey(ctx, st.visit.Journey)
 	if errors.Is(err, fault.NotFound) {
 		return foreign()

@@ -123,8 +123,8 @@ func (s *Service) openPrelude(cookie secret.Value) (p prelude, ok bool) {
 	if !is {
 		return prelude{}, false
 	}
-	sealed, err := b64.DecodeString(text)
-	if err != nil {
+	sealed, ours := decode(text)
+	if !ours {
 		return prelude{}, false
 	}
 	plain, err := s.Box.Open(sealed, "journey cookie", s.Institution)

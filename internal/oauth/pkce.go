@@ -23,7 +23,7 @@ func challengeFault(challenge, method string) *Failure {
 	case len(challenge) != challengeLength:
 		return fail(InvalidRequest, "code_challenge is not a S256 challenge")
 	}
-	if _, err := strictBase64.DecodeString(challenge); err != nil {
+	if raw, err := strictBase64.DecodeString(challenge); err != nil || len(raw) != sha256.Size {
 		return fail(InvalidRequest, "code_challenge is not a S256 challenge")
 	}
 	return nil

@@ -195,7 +195,7 @@ func (i Issuer) resource(named []string) (string, *Failure) {
 func (a *asking) dpopKey() *Failure {
 	jkt := a.form.Get("dpop_jkt")
 	if jkt != "" {
-		if raw, err := strictBase64.DecodeString(jkt); err != nil || len(raw) != 32 {
+		if raw, err := strictBase64.DecodeString(jkt); err != nil || len(raw) != 32 || len(jkt) != challengeLength {
 			return fail(InvalidRequest, "dpop_jkt is not a thumbprint")
 		}
 	}

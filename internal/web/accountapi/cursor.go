@@ -3,6 +3,7 @@ package accountapi
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"renkei.dev/internal/corebank"
@@ -35,7 +36,7 @@ func (c *call) seal(k cursor) string {
 func (c *call) openCursor(text string, f corebank.BusinessFunction) (cursor, error) {
 	var k cursor
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(text) > 2048 {
+	if err != nil || len(text) > 2048 || strings.ContainsAny(text, "\r\n") { // which the decoder would skip
 		return k, problem{code: "invalid_request", detail: "the cursor is not one of this call's"}
 	}
 	plain, err := c.Box.Open(sealed, c.place(f)...)

@@ -1,0 +1,57 @@
+package linkage
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+	"time"
+
+	"renkei.dev/internal/secret"
+)
+
+func boxed(t testing.TB) *Service {
+	t.Helper()
+	box, err := secret.NewBox(map[uint32][]byte{1: make([]byte, secret.KeySize)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Service{Institution: "demo", Box: box, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }}
+}
+
+// What a browser brings opens nothing unless we sealed it, in the one spelling in
+// which we handed it out.
+func FuzzCookie(f *testing.F) {
+	s := boxed(f)
+	once, err := s.PresentCertificate(f.Context(), 7, Presented{Verdict: Accepted})
+	if err != nil {
+		f.Fatal(err)
+	}
+	sealed := preludePrefix + b64.EncodeToString(s.Box.Seal([]byte(`{"Row":{"ID":7}}`), "journey cookie", s.Institution))
+	journey := cookieOf(state{}, 7, 3).Reveal()
+	for _, seed := range []string{once.Reveal(), sealed, journey} {
+		f.Add(seed)
+		f.Add(seed[:20] + "\n" + seed[20:])
+		f.Add(seed + "=")
+		f.Add(strings.ToUpper(seed))
+	}
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		v := secret.Of(text)
+		if _, ok := s.openPrelude(v); ok && text != sealed {
+			t.Fatalf("%q opens as a cookie", text)
+		}
+		if _, ok := s.openOnce(v); ok && text != once.Reveal() {
+			t.Fatalf("%q opens as a one-time secret", text)
+		}
+		s.sessionDigest(v)
+		if rest, is := cutPrefix(v, cookiePrefix); is {
+			raw, ok := decode(rest)
+			if ok && b64.EncodeToString(raw) != rest {
+				t.Fatalf("%q has another spelling", text)
+			}
+			if ok && len(raw) >= idBytes && JourneyID(binary.BigEndian.Uint64(raw)) == 7 && text == sealed {
+				t.Fatalf("%q is of two kinds", text)
+			}
+		}
+	})
+}
