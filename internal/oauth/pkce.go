@@ -7,10 +7,7 @@ import (
 	"strings"
 )
 
-const (
-	methodS256      = "S256"
-	challengeLength = 43 // base64url of SHA-256 without padding
-)
+const methodS256 = "S256"
 
 // challengeFault judges code_challenge and its method as sent (RFC 7636 §4.3);
 // plain is refused (RFC 9700 §2.1.1).
@@ -20,10 +17,8 @@ func challengeFault(challenge, method string) *Failure {
 		return fail(InvalidRequest, "code_challenge is missing")
 	case method != methodS256:
 		return fail(InvalidRequest, "code_challenge_method must be S256")
-	case len(challenge) != challengeLength:
-		return fail(InvalidRequest, "code_challenge is not a S256 challenge")
 	}
-	if raw, err := strictBase64.DecodeString(challenge); err != nil || len(raw) != sha256.Size {
+	if _, ok := decoded(challenge, sha256.Size); !ok {
 		return fail(InvalidRequest, "code_challenge is not a S256 challenge")
 	}
 	return nil

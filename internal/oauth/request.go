@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -195,7 +196,7 @@ func (i Issuer) resource(named []string) (string, *Failure) {
 func (a *asking) dpopKey() *Failure {
 	jkt := a.form.Get("dpop_jkt")
 	if jkt != "" {
-		if raw, err := strictBase64.DecodeString(jkt); err != nil || len(raw) != 32 || len(jkt) != challengeLength {
+		if _, ok := decoded(jkt, sha256.Size); !ok {
 			return fail(InvalidRequest, "dpop_jkt is not a thumbprint")
 		}
 	}

@@ -56,11 +56,11 @@ func (e *Engine) accessKey(v secret.Value) (Key, bool) {
 	var c struct {
 		ID string `json:"jti"`
 	}
-	if json.Unmarshal(claims, &c) != nil || len(c.ID) != strictBase64.EncodedLen(signedIDBytes) {
+	if json.Unmarshal(claims, &c) != nil {
 		return Key{}, false
 	}
-	raw, err := strictBase64.DecodeString(c.ID)
-	if err != nil {
+	raw, whole := decoded(c.ID, signedIDBytes)
+	if !whole {
 		return Key{}, false
 	}
 	id := int64(binary.BigEndian.Uint64(raw[:idBytes]))

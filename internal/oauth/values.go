@@ -45,16 +45,23 @@ func (i Issuer) issue(k valueKind, id int64) (secret.Value, Key) {
 	return v, Key{ID: id, Digest: secret.DigestOf(k.kind, i.URL, v)}
 }
 
+// decoded reads so many bytes in base64url. It counts both, since the decoder
+// itself would skip line breaks.
+func decoded(text string, bytes int) ([]byte, bool) {
+	if len(text) != strictBase64.EncodedLen(bytes) {
+		return nil, false
+	}
+	raw, err := strictBase64.DecodeString(text)
+	return raw, err == nil && len(raw) == bytes
+}
+
 // keyOf returns the key of what claims to be a value of a kind; false for what
 // cannot be one. The digest is over the text, so that no other spelling of the
 // same bytes finds it.
 func (e *Engine) keyOf(k valueKind, v secret.Value) (Key, bool) {
 	rest, ok := strings.CutPrefix(v.Reveal(), k.prefix)
-	if !ok || len(rest) != strictBase64.EncodedLen(idBytes+secretBytes) {
-		return Key{}, false
-	}
-	raw, err := strictBase64.DecodeString(rest)
-	if err != nil {
+	raw, whole := decoded(rest, idBytes+secretBytes)
+	if !ok || !whole {
 		return Key{}, false
 	}
 	id := int64(binary.BigEndian.Uint64(raw[:idBytes]))
@@ -77,11 +84,8 @@ func (e *Engine) newGrantID() GrantID {
 // grant id of ours.
 func (g GrantID) Row() (int64, bool) {
 	rest, ok := strings.CutPrefix(string(g), "grt_")
-	if !ok || len(rest) != strictBase64.EncodedLen(idBytes+16) {
-		return 0, false
-	}
-	raw, err := strictBase64.DecodeString(rest)
-	if err != nil {
+	raw, whole := decoded(rest, idBytes+16)
+	if !ok || !whole {
 		return 0, false
 	}
 	id := int64(binary.BigEndian.Uint64(raw[:idBytes]))
