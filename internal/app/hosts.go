@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"renkei.dev/internal/config"
 	"renkei.dev/internal/fault"
@@ -128,7 +129,9 @@ func (a *App) probes() http.Handler {
 			return
 		default:
 		}
-		if err := a.db.Ping(r.Context()); err != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+		defer cancel()
+		if err := a.db.Ping(ctx); err != nil {
 			a.cfg.Log.Warn("not ready", "error", err)
 			say(w, http.StatusServiceUnavailable, "the database: "+fault.Of(err).Error())
 			return
@@ -137,6 +140,10 @@ func (a *App) probes() http.Handler {
 	})
 	return mux
 }
+
+// readyWithin is how long the database may take to show that it can be written
+// to: who asks gives up soon after, and learns nothing then.
+const readyWithin = 2 * time.Second
 
 func say(w http.ResponseWriter, status int, word string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

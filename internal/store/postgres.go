@@ -92,12 +92,15 @@ func (e *postgresEngine) close() error {
 
 // ping tells whether the server can be written to: a standby answers queries too.
 func (e *postgresEngine) ping(ctx context.Context) error {
-	var standby bool
-	if err := e.pool.QueryRow(ctx, `SELECT pg_is_in_recovery()`).Scan(&standby); err != nil {
+	var standby, readOnly bool
+	if err := e.pool.QueryRow(ctx, `SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'`).Scan(&standby, &readOnly); err != nil {
 		return fault.Wrap(fault.Unavailable, "reach the database", err)
 	}
 	if standby {
 		return fault.New(fault.Unavailable, "the database that answers is a standby and cannot be written to")
+	}
+	if readOnly {
+		return fault.New(fault.Unavailable, "the database is set to read only")
 	}
 	return nil
 }

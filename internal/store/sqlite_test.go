@@ -46,11 +46,20 @@ func TestAFullDiskFailsClosedAndRecoversByItself(t *testing.T) {
 		if err := in.Row(t.Context(), `SELECT count(*) FROM scratch`, nil, &n); err != nil || n != acknowledged {
 			t.Errorf("%d rows and %d acknowledged (%v)", n, acknowledged, err)
 		}
+		for n := 0; db.Ping(t.Context()) == nil; n++ { // what the failed commit had taken of the disk still has room
+			if n == 1000 {
+				t.Error("a full disk is ready")
+				break
+			}
+		}
 		if err := os.Remove(ballast); err != nil {
 			t.Fatal(err)
 		}
 		if err := in.Write(t.Context(), add(1_000_000, "there is room again")); err != nil {
 			t.Error(err)
+		}
+		if err := db.Ping(t.Context()); err != nil {
+			t.Errorf("not ready again: %v", err)
 		}
 		if err := db.Institution("demo").Commit(t.Context(), denial("after")); err != nil {
 			t.Error(err)
