@@ -92,8 +92,8 @@ func TestAKilledProcessLeavesWhatItAcknowledgedAndNothingTorn(t *testing.T) {
 					}
 				}
 				s := storyOf(t, db, bank, institution, &line{})
-				s.since = 0      // what the dead process did counts too
-				s.careful = true // it may have left one try at the PINs
+				s.since = 0                    // what the dead process did counts too
+				s.careful, s.heir = true, true // it may have left one try at the PINs
 				s.tell()
 				if t.Failed() {
 					t.Fatalf("killed at write %d, after %v", n, said)

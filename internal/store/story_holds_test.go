@@ -49,7 +49,7 @@ func (s *story) consistent() {
 			s.t.Errorf("after %q: %s: %d, but %d", s.broken, h.what, one, other)
 		}
 	}
-	if s.revoked && !s.careful && s.count(`consents WHERE institution = $1 AND state <> 'ended'`)+s.count(`inquiry_pins WHERE institution = $1`) > 0 {
+	if s.revoked && !s.heir && s.count(`consents WHERE institution = $1 AND state <> 'ended'`)+s.count(`inquiry_pins WHERE institution = $1`) > 0 {
 		s.t.Errorf("after %q: a consent or its PINs outlived the revocation", s.broken)
 	}
 	// The bank is asked only for a try that was taken durably before.

@@ -38,6 +38,7 @@ type story struct {
 
 	db      *store.DB         // as the server that runs sees it
 	careful bool              // the customer makes no mistakes
+	heir    bool              // an earlier process left something in the institution
 	revoked bool              // the partner was told so
 	broken  []string          // what was not answered as it should, for messages
 	told    func(what string) // of everything that was answered; nil: nobody
@@ -182,12 +183,11 @@ func (s *story) failed(what string) {
 
 const storyUser = "pin.none"
 
-// tell tells the story until the partner has its tokens, and to its end. A code
-// whose redemption happened without an answer ends what it gave when it comes
-// again (protocol.md §4.2): then the customer links once more.
-func (s *story) tell() {
+// use tells the story until the partner uses its tokens. A code whose redemption
+// happened without an answer ends what it gave when it comes again: then the
+// customer links once more.
+func (s *story) use() (tokens, more oauth.Tokens) {
 	s.t.Helper()
-	var tokens oauth.Tokens
 	for {
 		var refused bool
 		if tokens, refused = s.link(); !refused {
@@ -198,12 +198,18 @@ func (s *story) tell() {
 		}
 	}
 	s.opens("the first token", tokens.Access.Reveal())
-	var more oauth.Tokens
 	s.must("refresh", func() (err error) {
 		more, err = s.refresh(s.client, tokens.Refresh.Reveal())
 		return err
 	})
 	s.opens("the refreshed token", more.Access.Reveal())
+	return tokens, more
+}
+
+// tell tells the story to its end.
+func (s *story) tell() {
+	s.t.Helper()
+	tokens, more := s.use()
 	s.must("revoke", func() error {
 		return s.Engine.Revoke(s.t.Context(), s.call(s.client, oauth.RevokeEndpoint, url.Values{"token": {tokens.Refresh.Reveal()}}))
 	})

@@ -193,15 +193,23 @@ func TestAnExhaustedPoolKeepsDeadlinesAndRecovers(t *testing.T) {
 	private.Need(t)
 	db := open(t, store.Config{URL: private.Create(t), Passive: true, MaxConns: 4})
 	in := db.Institution("demo")
-	holding, let := context.WithCancel(t.Context())
-	defer let()
-	var held sync.WaitGroup
+	var taken, held sync.WaitGroup
+	let := make(chan struct{})
+	taken.Add(4)
 	for range 4 {
-		held.Go(func() { in.Row(holding, `SELECT 1 FROM pg_sleep(60)`, nil, new(int)) })
+		held.Go(func() {
+			err := in.Write(t.Context(), func(ctx context.Context, x store.Tx) error {
+				err := x.QueryRow(ctx, `SELECT 1`).Scan(new(int)) // its connection is kept from here on
+				taken.Done()
+				<-let
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	for db.Load().InUse < 4 {
-		time.Sleep(time.Millisecond) // the connections are made by others
-	}
+	taken.Wait()
 	for what, do := range map[string]func(context.Context) error{
 		"commit": func(ctx context.Context) error { return in.Commit(ctx, denial("late")) },
 		"ping":   db.Ping,
@@ -213,7 +221,7 @@ func TestAnExhaustedPoolKeepsDeadlinesAndRecovers(t *testing.T) {
 		}
 		cancel()
 	}
-	let()
+	close(let)
 	held.Wait()
 	if err := in.Commit(t.Context(), denial("in time")); err != nil {
 		t.Error(err)
@@ -238,7 +246,7 @@ func TestALineThatBreaksAgainAndAgainTearsNothing(t *testing.T) {
 				w := throughWire(t, direct)
 				via := open(t, store.Config{URL: w.url, Passive: true, MaxConns: 2})
 				s := storyOf(t, whole, bank, fmt.Sprintf("%s-%d", direction, bytes), &line{})
-				s.via = via
+				s.via, s.careful = via, true // each try at a PIN that is not answered counts
 				s.start()
 				mend := w.spoil("limit_data", direction, fmt.Sprintf(`"bytes": %d`, bytes))
 				s.tell()
