@@ -3,11 +3,13 @@ package store_test
 import (
 	"bytes"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/store"
 )
 
@@ -125,5 +127,45 @@ func TestADatabaseThatWasSetBackIsRefusedUntilItIsAccepted(t *testing.T) {
 				t.Error(r.Bad)
 			}
 		})
+	}
+}
+
+// O09: a backup knows nothing of what was cancelled after it was made.
+func TestWhatWasCancelledAfterABackupStaysDeadInTheRestoredCopy(t *testing.T) {
+	kinds := databases(t)
+	delete(kinds, "serializable") // it is the same database
+	for from, source := range kinds {
+		for to, target := range kinds {
+			t.Run(from+" to "+to, func(t *testing.T) {
+				cfg := store.Config{URL: source(t), Box: box(t), Passive: true}
+				k := leave(t, open(t, cfg))
+				var backup bytes.Buffer
+				if _, err := store.Backup(t.Context(), cfg, &backup); err != nil {
+					t.Fatal(err)
+				}
+				s := k.s
+				revoking := s.call(s.client, oauth.RevokeEndpoint, url.Values{"token": {k.tokens.Refresh.Reveal()}})
+				if err := s.Engine.Revoke(t.Context(), revoking); err != nil {
+					t.Fatal(err)
+				}
+				into := store.Config{URL: target(t), Box: box(t), Passive: true}
+				if _, err := store.Restore(t.Context(), into, bytes.NewReader(backup.Bytes())); err != nil {
+					t.Fatal(err)
+				}
+				s.whole = open(t, into)
+				s.via = s.whole
+				s.start()
+				_, err := s.protocolWorld.open(s.client, k.tokens.Access.Reveal())
+				wantFailure(t, err, oauth.InvalidToken)
+				_, err = s.refresh(s.client, k.tokens.Refresh.Reveal())
+				wantFailure(t, err, oauth.InvalidGrant)
+				if n := s.count(`consents WHERE institution = $1 AND state = 'suspended'`); n != 1 {
+					t.Errorf("%d consents wait for the staff", n)
+				}
+				if session, err := s.whole.Institution("whole").Session(t.Context(), k.session); err != nil || !session.Questioned {
+					t.Errorf("a session came back as %+v, %v", session, err)
+				}
+			})
+		}
 	}
 }

@@ -51,6 +51,9 @@ func (in *Institution) Commit(ctx context.Context, changes ...audit.Change) erro
 // write makes durable what leaves no act in the log, such as the memory of used
 // proofs, under the same rules as Commit.
 func (in *Institution) write(ctx context.Context, w work) error {
+	if err := ctx.Err(); err != nil {
+		return fault.Wrap(fault.Unavailable, "write", err)
+	}
 	return in.db.engine.commit(ctx, func(ctx context.Context, t tx) error { return failed(w(ctx, t), "write") })
 }
 

@@ -12,9 +12,10 @@ import (
 func (in *Institution) Session(ctx context.Context, digest secret.Digest) (linkage.Session, error) {
 	s := linkage.Session{Digest: digest}
 	var user, method string
-	var auth, until int64
+	var auth, until, questioned int64
 	err := in.read.QueryRow(ctx, `SELECT user_id, auth_at, method, questioned, until FROM sign_in_sessions
-		WHERE institution = $1 AND digest = $2`, in.id, digest[:]).Scan(&user, &auth, &method, &s.Questioned, &until)
+		WHERE institution = $1 AND digest = $2`, in.id, digest[:]).Scan(&user, &auth, &method, &questioned, &until)
+	s.Questioned = questioned == 1
 	s.User, s.Method = corebank.UserID(user), corebank.LoginMethod(method)
 	s.AuthAt, s.Until = fromMicros(auth), fromMicros(until)
 	return s, found(err, "find a session")
@@ -37,7 +38,7 @@ func (in *Institution) applySession(ctx context.Context, t tx, s *linkage.Sessio
 	}
 	return t.Do(ctx, `INSERT INTO sign_in_sessions (institution, digest, user_id, auth_at, method, questioned, until)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		in.id, s.Digest[:], string(s.User), micros(s.AuthAt), string(s.Method), s.Questioned, micros(s.Until))
+		in.id, s.Digest[:], string(s.User), micros(s.AuthAt), string(s.Method), oneIf(s.Questioned), micros(s.Until))
 }
 
 func (in *Institution) applySessionEnded(ctx context.Context, t tx, c linkage.SessionEnded) error {

@@ -38,7 +38,7 @@ func (in *Institution) forget(ctx context.Context, o old, end int64) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return failed(ctx.Err(), "forget what is over in "+o.table)
 		case <-pause.C:
 		}
 		var removed, left int64

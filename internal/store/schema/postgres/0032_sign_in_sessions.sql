@@ -8,7 +8,7 @@ CREATE TABLE sign_in_sessions (
 	user_id     TEXT    NOT NULL,
 	auth_at     BIGINT  NOT NULL,
 	method      TEXT    NOT NULL,
-	questioned  BOOLEAN NOT NULL, -- the login included the additional question
+	questioned  INTEGER NOT NULL, -- the login included the additional question
 	until       BIGINT  NOT NULL,
 	PRIMARY KEY (institution, digest)
 );
