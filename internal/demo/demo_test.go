@@ -26,17 +26,22 @@ type running struct {
 	start    string // address of the start page
 	manifest struct {
 		CA           string
-		Institutions []struct{ Name, Issuer, API, InitialAccessToken string }
+		Institutions []manifestInstitution
 		Partners     []struct{ Name, URL string }
-		Users        []struct {
-			Name, Company, What, LoginID, Password, Answer string
-			Certificate                                    *struct{ P12, Passphrase string }
-			Accounts                                       []struct{ Branch, Type, Number, PIN string }
-		}
+		Users        []manifestUser
 	}
 	stop func()
 	late atomic.Int64 // by how much the bank's clock is ahead, in nanoseconds
 	log  *heard       // everything that was logged, at every level
+}
+
+type manifestInstitution struct{ Name, Issuer, API, InitialAccessToken string }
+
+// manifestUser is what demo.json says of a user.
+type manifestUser struct {
+	Name, Company, What, LoginID, Password, Answer string
+	Certificate                                    *struct{ P12, Passphrase string }
+	Accounts                                       []struct{ Branch, Type, Number, PIN string }
 }
 
 // heard is a log that a test can read while it is written.

@@ -27,6 +27,8 @@ type fleet struct {
 	settings config.File
 	material config.Material
 	bank     *sandbox.Bank
+	database string // of nodes that are processes, and the ports of their origins
+	port     []int
 
 	mu     sync.Mutex
 	nodes  []*node
@@ -40,7 +42,8 @@ type node struct {
 	stop   func()
 	app    *app.App // nil for another process's
 	down   bool
-	served int // connections, which are requests where nobody keeps them alive
+	served int            // connections, which are requests where nobody keeps them alive
+	open   sync.WaitGroup // those that still stand
 }
 
 // newFleet makes a demo's data in a database and starts so many nodes on it.
@@ -118,12 +121,14 @@ func (f *fleet) start(i int) {
 	f.nodes[i] = n
 }
 
-// stop takes a node out of service and ends it.
+// stop takes a node out of service, waits until nobody is connected to it any more,
+// as a balancer does, and ends it.
 func (f *fleet) stop(i int) {
 	f.mu.Lock()
 	n := f.nodes[i]
 	n.down = true
 	f.mu.Unlock()
+	n.open.Wait()
 	n.stop()
 }
 
@@ -136,6 +141,7 @@ func (f *fleet) next() *node {
 		f.turn++
 		if n != nil && !n.down {
 			n.served++
+			n.open.Add(1)
 			return n
 		}
 	}
@@ -150,7 +156,23 @@ func (f *fleet) dial(ctx context.Context, network, address string) (net.Conn, er
 	if n == nil {
 		return nil, errNoNode
 	}
-	return n.dial(ctx, network, address)
+	conn, err := n.dial(ctx, network, address)
+	if err != nil {
+		n.open.Done()
+		return nil, err
+	}
+	return &counted{Conn: conn, closed: sync.OnceFunc(n.open.Done)}, nil
+}
+
+// counted is a connection that tells when it is closed.
+type counted struct {
+	net.Conn
+	closed func()
+}
+
+func (c *counted) Close() error {
+	defer c.closed()
+	return c.Conn.Close()
 }
 
 func (n *node) dial(ctx context.Context, network, address string) (net.Conn, error) {

@@ -27,25 +27,25 @@ type load struct {
 	gap     []time.Duration // the longest time without one
 	done    []atomic.Int64
 	failed  atomic.Int64
+	why     atomic.Value // what the first failure was
 
 	halt    context.CancelFunc
 	workers sync.WaitGroup
 }
 
-// startLoad lets partners ask for tokens and revoke every second one.
-func (f *fleet) startLoad(t *testing.T, s *software, workers int) *load {
+// startLoad lets partners ask for tokens and revoke every second one, each of ways
+// by so many workers.
+func startLoad(t *testing.T, workers int, ways ...*software) *load {
 	ctx, halt := context.WithCancel(t.Context())
 	l := &load{
 		t: t, issued: map[string]bool{}, unknown: map[string]bool{}, halt: halt,
-		last: make([]time.Time, len(f.nodes)), gap: make([]time.Duration, len(f.nodes)), done: make([]atomic.Int64, len(f.nodes)),
+		last: make([]time.Time, len(ways)), gap: make([]time.Duration, len(ways)), done: make([]atomic.Int64, len(ways)),
 	}
-	for i, n := range f.nodes {
+	for i, s := range ways {
 		for range workers {
-			at := s.at(n)
-			at.wire.Timeout = 15 * time.Second
 			l.workers.Go(func() {
 				for ctx.Err() == nil {
-					l.turn(ctx, at, i)
+					l.turn(ctx, s, i)
 				}
 			})
 		}
@@ -81,6 +81,7 @@ func (l *load) succeeded(ctx context.Context, node int, answer reply, err error)
 	if err != nil || answer.status >= 500 {
 		if ctx.Err() == nil {
 			l.failed.Add(1)
+			l.why.CompareAndSwap(nil, fmt.Sprint(answer, err))
 			time.Sleep(5 * time.Millisecond) // as a partner would, and to leave the machine to the database
 		}
 		return false
@@ -146,7 +147,7 @@ func TestWhenThePrimaryIsKilledNothingAcknowledgedIsLost(t *testing.T) {
 	s := f.register("failover")
 	customer := f.linked(t, s)
 
-	l := f.startLoad(t, s, 3)
+	l := startLoad(t, 3, s.at(f.nodes[0]), s.at(f.nodes[1]), s.at(f.nodes[2]))
 	state := f.toggle(t, l, customer)
 	l.everyNode(60)
 	killed := time.Now()

@@ -42,6 +42,17 @@ type software struct {
 // node each.
 func (f *fleet) register(id string) *software {
 	f.t.Helper()
+	s, metadata := f.software(id)
+	desk := f.d.desk(f.t)
+	if _, _, err := app.RegisterPartner(f.t.Context(), desk.Store, desk.Issuer, metadata, audit.Actor{Kind: audit.Operator, ID: "test"}, time.Now()); err != nil {
+		f.t.Fatal(err)
+	}
+	return s
+}
+
+// software makes a partner and the metadata that the bank registers it by.
+func (f *fleet) software(id string) (*software, []byte) {
+	f.t.Helper()
 	s := &software{
 		f: f, partner: id, id: "cl_" + id, callback: "https://" + id + ".localhost/callback", nonces: map[string]string{},
 		issuer: f.d.manifest.Institutions[0].Issuer, api: f.d.manifest.Institutions[0].API,
@@ -79,12 +90,8 @@ func (f *fleet) register(id string) *software {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	desk := f.d.desk(f.t)
-	if _, _, err := app.RegisterPartner(f.t.Context(), desk.Store, desk.Issuer, metadata, audit.Actor{Kind: audit.Operator, ID: "test"}, time.Now()); err != nil {
-		f.t.Fatal(err)
-	}
 	s.wire = &http.Client{Transport: f.browser("").client.Transport, CheckRedirect: nowhere}
-	return s
+	return s, metadata
 }
 
 func nowhere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -98,7 +105,7 @@ func (s *software) at(n *node) *software {
 }
 
 func (s *software) over(wire *http.Transport, dial func(context.Context, string, string) (net.Conn, error)) *software {
-	wire.DialContext, wire.ForceAttemptHTTP2 = dial, false
+	wire.DialContext, wire.ForceAttemptHTTP2, wire.ResponseHeaderTimeout = dial, false, 15*time.Second
 	return &software{
 		f: s.f, partner: s.partner, id: s.id, issuer: s.issuer, api: s.api, callback: s.callback, signer: s.signer, prover: s.prover,
 		wire: &http.Client{Transport: wire, CheckRedirect: nowhere}, nonces: map[string]string{},
