@@ -39,6 +39,25 @@ type bank struct {
 
 	mu        sync.Mutex
 	listeners map[string]net.Listener // by the address of the file
+	log       heard
+}
+
+// heard is what servers logged.
+type heard struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.Write(p)
+}
+
+func (h *heard) has(word string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.Contains(h.text.String(), word)
 }
 
 func newBank(t *testing.T) *bank {
@@ -151,7 +170,7 @@ func (b *bank) open() (*app.App, error) {
 		return nil, err
 	}
 	return app.Open(b.t.Context(), app.Config{
-		Settings: settings, Material: material, Log: slog.New(slog.NewTextHandler(b.t.Output(), nil)),
+		Settings: settings, Material: material, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.t.Output(), &b.log), nil)),
 		Listen: func(_ context.Context, address string) (net.Listener, error) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			b.mu.Lock()

@@ -22,6 +22,7 @@ const (
 	keysLookedAtEvery = 500 * time.Millisecond
 	keysWarnedBefore  = 14 * 24 * time.Hour
 	keysWarnedEvery   = time.Hour
+	keysFailureEvery  = time.Minute
 )
 
 // ringOf returns the keys that the issuer of an institution signs with: those of
@@ -86,12 +87,7 @@ func OpenHSM(m config.Material) (hsm.Token, error) {
 // within a moment of every change, until ctx ends. Keys that cannot be used leave
 // those before them in force.
 func (a *App) watchKeys(ctx context.Context) {
-	seen := map[string]int64{}
-	due := map[string]time.Time{}
-	var warned time.Time
-	for _, in := range a.Institutions {
-		seen[in.Settings.Name] = -1 // what changed since the start is not known
-	}
+	w := keyWatch{app: a, fresh: map[string]func() bool{}, seen: map[string]int64{}, due: map[string]time.Time{}, failed: map[string]time.Time{}}
 	tick := time.NewTicker(keysLookedAtEvery)
 	defer tick.Stop()
 	for {
@@ -100,35 +96,77 @@ func (a *App) watchKeys(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		now := a.cfg.Now()
-		versions, err := a.db.KeyVersions(ctx)
-		if err != nil {
-			if ctx.Err() == nil {
-				a.cfg.Log.Warn("looking for new signing keys", "error", err)
-			}
-			continue
-		}
-		warn := now.Sub(warned) >= keysWarnedEvery
-		for _, in := range a.Institutions {
-			name := in.Settings.Name
-			version := versions[name][oauth.FAPIIssuer]
-			if over := due[name]; version != seen[name] || !over.IsZero() && !now.Before(over) {
-				ring, err := ringOf(ctx, in.fileKeys, in.Store, a.hsmKey, now)
-				if err != nil {
-					a.cfg.Log.Error("the signing keys changed and cannot be used; those before stay in force", "institution", name, "error", err)
-					continue
-				}
-				in.Engine.UseKeys(ring)
-				seen[name], due[name] = version, ring.ChangesAt()
-			}
-			if warn {
-				warnOfEnd(a.cfg.Log.With("institution", name), in.Engine.Issuer().Keys, now)
-			}
-		}
-		if warn {
-			warned = now
+		if err := w.look(ctx, a.cfg.Now()); err != nil && ctx.Err() == nil {
+			a.cfg.Log.Warn("looking for new signing keys", "error", err)
 		}
 	}
+}
+
+// keyWatch is what was seen of the keys, by institution.
+type keyWatch struct {
+	app    *App
+	fresh  map[string]func() bool // nothing is known to have changed since
+	seen   map[string]int64       // versions in force
+	due    map[string]time.Time   // when a retired key leaves
+	failed map[string]time.Time   // when that was told
+	warned time.Time
+}
+
+// look asks the database when there may be news, and takes what changed.
+func (w *keyWatch) look(ctx context.Context, now time.Time) error {
+	news := false
+	for _, in := range w.app.Institutions {
+		still := w.fresh[in.Settings.Name]
+		news = news || still == nil || !still() || w.isDue(in.Settings.Name, now)
+	}
+	if news {
+		fresh := map[string]func() bool{} // from before the reading
+		for _, in := range w.app.Institutions {
+			fresh[in.Settings.Name] = in.Store.Fresh(store.Keys)
+		}
+		versions, err := w.app.db.KeyVersions(ctx)
+		if err != nil {
+			return err
+		}
+		for _, in := range w.app.Institutions {
+			if !w.take(ctx, in, versions[in.Settings.Name][oauth.FAPIIssuer], now) {
+				delete(fresh, in.Settings.Name) // to be tried again
+			}
+		}
+		w.fresh = fresh
+	}
+	if now.Sub(w.warned) >= keysWarnedEvery {
+		w.warned = now
+		for _, in := range w.app.Institutions {
+			warnOfEnd(w.app.cfg.Log.With("institution", in.Settings.Name), in.Engine.Issuer().Keys, now)
+		}
+	}
+	return nil
+}
+
+func (w *keyWatch) isDue(name string, now time.Time) bool {
+	due := w.due[name]
+	return !due.IsZero() && !now.Before(due)
+}
+
+// take puts an institution's keys in force where they changed since they were
+// read, and tells whether it could.
+func (w *keyWatch) take(ctx context.Context, in *Institution, version int64, now time.Time) bool {
+	name := in.Settings.Name
+	if seen, known := w.seen[name]; known && seen == version && !w.isDue(name, now) {
+		return true
+	}
+	ring, err := ringOf(ctx, in.fileKeys, in.Store, w.app.hsmKey, now)
+	if err != nil {
+		if ctx.Err() == nil && now.Sub(w.failed[name]) >= keysFailureEvery {
+			w.failed[name] = now
+			w.app.cfg.Log.Error("the signing keys changed and cannot be used; those before stay in force", "institution", name, "error", err)
+		}
+		return false
+	}
+	in.Engine.UseKeys(ring)
+	w.seen[name], w.due[name] = version, ring.ChangesAt()
+	return true
 }
 
 // warnOfEnd tells operators of keys that should be replaced. A key that expires

@@ -384,3 +384,39 @@ func TestAKeyOfTheDatabaseTakesTheFilesPlace(t *testing.T) {
 		t.Error("another institution publishes it too")
 	}
 }
+
+func TestKeysThatCannotBeUsedLeaveThoseBeforeInForce(t *testing.T) {
+	b := newBank(t)
+	v := b.verifier("ume")
+	stop := b.serve()
+	d := b.desk("ume")
+	first, err := v.ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := addKey(t, d, jose.PS256, time.Now())
+	commit(t, d, oauth.KeyAdded{Issuer: oauth.FAPIIssuer, By: clerk, At: time.Now(), Key: oauth.SigningKey{
+		InHSM: true, Key: jose.Key{KID: "in-no-hsm", Algorithm: jose.ES256, CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour), Public: lost.Private.Public()},
+	}})
+	for deadline := time.Now().Add(20 * time.Second); !b.log.has("cannot be used; those before stay in force"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is said of keys that cannot be used")
+		}
+	}
+	if kid, err := v.ask(); err != nil || kid != first {
+		t.Errorf("%s signs, not %s: %v", kid, first, err)
+	}
+	commit(t, d, oauth.KeyRemoved{Issuer: oauth.FAPIIssuer, KID: "in-no-hsm", From: jose.Next, By: clerk, At: time.Now()})
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		_, body, _ := b.get(":8443", "https://link.ume.example/jwks", "")
+		if strings.Contains(body, lost.KID) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the usable key is never published")
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}

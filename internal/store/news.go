@@ -18,6 +18,7 @@ type Kind string
 const (
 	Clients  Kind = "clients"
 	Partners Kind = "partners"
+	Keys     Kind = "keys"
 )
 
 // announced tells of which kind a change is news. Whatever a node keeps in memory
@@ -28,6 +29,8 @@ func announced(c audit.Change) (Kind, bool) {
 		return Partners, true
 	case oauth.ClientRegistered, oauth.ClientChanged, oauth.ClientRemoved:
 		return Clients, true
+	case oauth.KeyAdded, oauth.KeyActivated, oauth.KeyRetired, oauth.KeyRemoved:
+		return Keys, true
 	}
 	return "", false
 }
