@@ -202,6 +202,12 @@ func (w Words) T(key string, pairs ...any) string {
 	}
 }
 
+// Plain returns the sentence of key; false for one that wants facts, or none.
+func (w Words) Plain(key string) (string, bool) {
+	said, ok := w.catalogue.sentences[w.language][key]
+	return said, ok && !strings.Contains(said, "{")
+}
+
 // facts returns the names that a sentence asks for.
 func facts(sentence string) map[string]bool {
 	names := map[string]bool{}

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 
 	"renkei.dev/internal/fault"
@@ -34,7 +35,7 @@ type Look struct {
 	words  *i18n.Catalogue
 	assets *web.Assets
 	folder fs.FS // the brand's; never nil
-	base   *template.Template
+	base   map[i18n.Language]*template.Template
 }
 
 // New returns the looks of a brand: a folder with brand.json and, as far as the
@@ -66,10 +67,13 @@ func New(folder fs.FS) (*Look, error) {
 	if err := l.gather(); err != nil {
 		return nil, err
 	}
-	l.base = template.New("layout").Option("missingkey=error")
-	for _, name := range []string{"layout.html", "parts.html"} {
-		if err := l.parse(l.base, builtInTemplates(), name); err != nil {
-			return nil, err
+	l.base = map[i18n.Language]*template.Template{}
+	for _, language := range i18n.Languages {
+		l.base[language] = template.New("layout").Option("missingkey=error")
+		for _, name := range []string{"layout.html", "parts.html"} {
+			if err := l.parse(l.base[language], builtInTemplates(), name, language); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return l, nil
@@ -127,8 +131,10 @@ func (l *Look) Asset(name string) string { return l.assets.Address(name) }
 // is none.
 func (l *Look) BrandFile(name string) string { return l.assets.Address("brand/" + name) }
 
-// Set is the pages of one edge.
-type Set struct{ pages map[string]*template.Template }
+// Set is the pages of one edge, once for each language.
+type Set struct {
+	pages map[i18n.Language]map[string]*template.Template
+}
 
 // Pages parses every .html file of a folder as one page over the layout, by its
 // name without the ending. A file of the same name in the brand's templates/
@@ -138,37 +144,62 @@ func (l *Look) Pages(folder fs.FS) (*Set, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "list the pages", err)
 	}
-	set := &Set{map[string]*template.Template{}}
-	for _, name := range names {
-		page, err := l.base.Clone()
-		if err == nil {
-			err = l.parse(page, folder, name)
+	set := &Set{map[i18n.Language]map[string]*template.Template{}}
+	for language, base := range l.base {
+		set.pages[language] = map[string]*template.Template{}
+		for _, name := range names {
+			page, err := base.Clone()
+			if err == nil {
+				err = l.parse(page, folder, name, language)
+			}
+			if err != nil {
+				return nil, err
+			}
+			set.pages[language][strings.TrimSuffix(name, ".html")] = page
 		}
-		if err != nil {
-			return nil, err
-		}
-		set.pages[strings.TrimSuffix(name, ".html")] = page
 	}
 	return set, nil
 }
 
 // parse adds a template file to t: the brand's if there is one, else ours.
-func (l *Look) parse(t *template.Template, ours fs.FS, name string) error {
+func (l *Look) parse(t *template.Template, ours fs.FS, name string, language i18n.Language) error {
 	text, err := fs.ReadFile(l.folder, "templates/"+name)
 	if err != nil {
 		if text, err = fs.ReadFile(ours, name); err != nil {
 			return fault.Wrap(fault.Internal, "read the page "+name, err)
 		}
 	}
-	if _, err := t.Parse(string(text)); err != nil {
+	if _, err := t.Parse(l.spoken(string(text), language)); err != nil {
 		return fault.Wrap(fault.Invalid, "read the page "+name, err)
 	}
 	return nil
 }
 
-// Render returns a page's HTML. view is a struct with Page embedded.
+// sentence is an action that says words without facts, where text or a quoted
+// attribute may stand.
+var sentence = regexp.MustCompile(`(=?)\{\{\$?\.T\s"([a-z0-9_.]+)"\}\}`)
+
+// spoken puts the words of a language that need no facts into a template once,
+// instead of each time that a page is shown: half of a page's actions are such.
+func (l *Look) spoken(text string, language i18n.Language) string {
+	words := l.words.In(language)
+	return sentence.ReplaceAllStringFunc(text, func(action string) string {
+		m := sentence.FindStringSubmatch(action)
+		said, plain := words.Plain(m[2])
+		if !plain || m[1] == "=" {
+			return action
+		}
+		return template.HTMLEscapeString(said)
+	})
+}
+
+// Render returns a page's HTML in the language of its words. view is a struct with Page embedded.
 func (s *Set) Render(name string, view any) ([]byte, error) {
-	page, ok := s.pages[name]
+	language := i18n.Japanese
+	if spoken, ok := view.(interface{ Language() i18n.Language }); ok {
+		language = spoken.Language()
+	}
+	page, ok := s.pages[language][name]
 	if !ok {
 		return nil, fault.New(fault.Internal, "there is no page %s", name)
 	}

@@ -35,7 +35,7 @@ type shown struct {
 
 var noon = time.Date(2026, 11, 24, 5, 5, 0, 0, time.UTC)
 
-func testScreens(t *testing.T) *Screens {
+func testScreens(t testing.TB) *Screens {
 	t.Helper()
 	looks, err := look.New(nil)
 	if err != nil {
@@ -338,4 +338,22 @@ func TestEveryPageCanBeWrittenOutToBeLookedAt(t *testing.T) {
 
 func plainRequest() *http.Request {
 	return httptest.NewRequest(http.MethodGet, "https://bank.example/", nil)
+}
+
+// BenchmarkPage shows the two pages that every linking has.
+func BenchmarkPage(b *testing.B) {
+	s := testScreens(b)
+	for _, p := range pages() {
+		if p.name != "consent_existing" && p.name != "handover_allowed" {
+			continue
+		}
+		b.Run(p.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if w := render(s, p, i18n.Japanese); w.Code != http.StatusOK && w.Code != http.StatusUnprocessableEntity {
+					b.Fatal(w.Code)
+				}
+			}
+		})
+	}
 }
