@@ -61,7 +61,7 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 		Issuer: IssuerOf(settings, material, ring), Store: scoped, Partners: partners,
 		NonceKey: box.Derive("dpop nonce " + settings.Name), PairwiseKey: material.IdentifierKey,
 		CheckCertificate: partnerCertificates(material.PartnerCA), FetchKeys: protocol.FetchKeys(nil),
-		Fresh:           fresh(scoped, store.Clients),
+		Fresh: fresh(scoped, store.Clients), CheckCustomer: (&customersKept{bank: bank, now: a.cfg.Now}).Check,
 		PushesPerMinute: settings.Limits.RequestsPerPartner,
 		Now:             a.cfg.Now, NextID: ids.Next,
 	})

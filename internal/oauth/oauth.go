@@ -14,6 +14,7 @@
 package oauth
 
 import (
+	"context"
 	"crypto/x509"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,10 @@ type Config struct {
 	// Fresh is called before a registration is read; what it returns tells whether
 	// that may still be used. nil: for half a second.
 	Fresh func() (still func() bool)
+	// CheckCustomer tells whether the bank still lets a user in, a second old at
+	// most: fault.Refused when not. It is asked where a resource server introspects a
+	// customer's token; the account API asks for itself. nil: nobody is asked.
+	CheckCustomer func(ctx context.Context, user corebank.UserID) error
 	// PushesPerMinute bounds the pushed requests of one partner at this node; 0 is
 	// no limit.
 	PushesPerMinute int

@@ -110,6 +110,9 @@ func (e *Engine) tellServer(ctx context.Context, s knownServer, key Key, now tim
 	}
 	told := e.tellAccess(k, p, t, now)
 	if told.Active && t.Standing != nil {
+		if err := e.customerLetIn(ctx, t.Standing.User); err != nil {
+			return introspected{}, unlessRefused(err)
+		}
 		b := behind{User: t.Standing.User, Company: t.Standing.Company, Accounts: map[string]corebank.AccountID{}}
 		for n, alias := range e.aliases(t.Standing) {
 			b.Accounts[alias] = t.Standing.Extent.Accounts[n]
@@ -117,6 +120,20 @@ func (e *Engine) tellServer(ctx context.Context, s knownServer, key Key, now tim
 		told.Behind = &b
 	}
 	return told, nil
+}
+
+func (e *Engine) customerLetIn(ctx context.Context, user corebank.UserID) error {
+	if e.cfg.CheckCustomer == nil {
+		return nil
+	}
+	return e.cfg.CheckCustomer(ctx, user)
+}
+
+func unlessRefused(err error) error {
+	if fault.Of(err) == fault.Refused {
+		return nil
+	}
+	return err
 }
 
 // signedClaims are those of an access token that is a JWT (RFC 9068 §2.2).

@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/fault"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/oauth/oauthtest"
 )
@@ -135,6 +137,8 @@ func TestAResourceServerLearnsOfTokensForItselfAlone(t *testing.T) {
 	}
 }
 
+var stopped = fault.New(fault.Refused, "stopped at the bank")
+
 func TestWhatIsIntrospectedEndsWithEverythingThatItStandsOn(t *testing.T) {
 	certificate := oauthtest.Certificate(t, "data.bank.example")
 	for name, end := range map[string]func(c *conversation){
@@ -145,13 +149,23 @@ func TestWhatIsIntrospectedEndsWithEverythingThatItStandsOn(t *testing.T) {
 		"the partner":  func(c *conversation) { p := oauthtest.Kaikei(); p.Status = "stopped"; c.Partners.Put(p) },
 		"the contract": func(c *conversation) { p := oauthtest.Kaikei(); p.ContractUntil = c.Now(); c.Partners.Put(p) },
 		"the client":   func(c *conversation) { c.sql(`UPDATE clients SET removed_at = 1`); c.Wait(time.Second) },
+		"the user":     func(c *conversation) { c.customer.Store(&stopped) },
 		"the profile": func(c *conversation) {
 			c.sql(`UPDATE clients SET version = 2, metadata = json_set(metadata, '$.sunset_on', '2026-11-23')`)
 			c.Wait(time.Second)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newConversation(t, withServer(true, &oauth.ResourceServer{ID: "rs_data", Certificates: []*x509.Certificate{certificate}}), nil)
+			var c *conversation
+			c = newConversation(t, func(cfg *oauth.Config) {
+				withServer(true, &oauth.ResourceServer{ID: "rs_data", Certificates: []*x509.Certificate{certificate}})(cfg)
+				cfg.CheckCustomer = func(context.Context, corebank.UserID) error {
+					if err := c.customer.Load(); err != nil {
+						return *err
+					}
+					return nil
+				}
+			}, nil)
 			token := c.dataTokens(c.client)["access_token"].(string)
 			ask := func() any {
 				return answerOf(t, c.postWith(certificate, oauth.IntrospectEndpoint, url.Values{"client_id": {"rs_data"}, "token": {token}}))["active"]

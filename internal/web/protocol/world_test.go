@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ type conversation struct {
 	began     []oauth.Interaction
 	pages     []*oauth.AuthorizeFailure
 	consents  int
+	customer  atomic.Pointer[error] // what the bank says of the customer; nil: let in
 }
 
 func newConversation(t testing.TB, change func(*oauth.Config), metadata map[string]any) *conversation {
