@@ -1,7 +1,6 @@
 package linkage
 
 import (
-	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
@@ -37,10 +36,16 @@ func FuzzCookie(f *testing.F) {
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
 		v := secret.Of(text)
-		if _, ok := s.openPrelude(v); ok && text != sealed {
+		_, rest, _ := strings.Cut(text, "_")
+		raw, ok := decode(rest)
+		ours := ok && b64.EncodeToString(raw) == rest
+		// Another process of the fuzzer sealed what opens, under the same key.
+		p, prelude := s.openPrelude(v)
+		if prelude && (!ours || p.Row.ID != 7) {
 			t.Fatalf("%q opens as a cookie", text)
 		}
-		if _, ok := s.openOnce(v); ok && text != once.Reveal() {
+		o, taken := s.openOnce(v)
+		if taken && (!ours || prelude || o.Journey != 7) {
 			t.Fatalf("%q opens as a one-time secret", text)
 		}
 		s.sessionDigest(v)
@@ -49,7 +54,7 @@ func FuzzCookie(f *testing.F) {
 			if ok && b64.EncodeToString(raw) != rest {
 				t.Fatalf("%q has another spelling", text)
 			}
-			if ok && len(raw) >= idBytes && JourneyID(binary.BigEndian.Uint64(raw)) == 7 && text == sealed {
+			if prelude || taken {
 				t.Fatalf("%q is of two kinds", text)
 			}
 		}
