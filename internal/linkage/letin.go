@@ -23,7 +23,8 @@ type bankLogin struct {
 	usual     bool // nothing of with needs to be kept anew
 	question  *corebank.Question
 	noAnswers bool
-	stopped   bool // the additional question is stopped
+	stopped   bool            // the additional question is stopped
+	tries     []login.Counter // of the login and of the additional question; none: not read yet
 	holdings
 }
 
@@ -89,18 +90,24 @@ func (s *Service) weigh(ctx context.Context, st *standing, key login.Key, hasty 
 	if err != nil {
 		return err
 	}
-	counters, err := s.Store.Counters(ctx, key, answerKey(a.user.ID))
-	if err != nil {
-		return err
+	if len(a.tries) == 0 {
+		if a.tries, err = s.triesOf(ctx, key, a.user.ID); err != nil {
+			return err
+		}
 	}
 	facts := login.FactsOf(seen, a.with)
 	a.usual = login.Usual(seen, a.with)
 	facts.Flagged = a.user.Flagged
 	facts.Hasty = hasty
-	facts.RecentFailures = counters[0].Wrong
+	facts.RecentFailures = a.tries[0].Wrong
 	a.verdict = s.Rules.Login.Risk.Judge(facts)
-	_, a.stopped = counters[1].Stopped(st.now, s.answerLimit())
+	_, a.stopped = a.tries[1].Stopped(st.now, s.answerLimit())
 	return nil
+}
+
+// triesOf returns the counters of a login and of its user's answers, in this order.
+func (s *Service) triesOf(ctx context.Context, key login.Key, user corebank.UserID) ([]login.Counter, error) {
+	return s.Store.Counters(ctx, key, answerKey(user))
 }
 
 // pickQuestion chooses one of the user's own questions. It stays the same for

@@ -133,10 +133,10 @@ func (s *Service) resume(ctx context.Context, st *standing) (*standing, error) {
 		key = certificateKey(user.ID)
 	}
 	a := bankLogin{user: user}
-	switch why, err := s.overBy(ctx, st.now, session, user, key); {
-	case err != nil:
-		return nil, err
-	case why != "":
+	if a.tries, err = s.triesOf(ctx, key, user.ID); err != nil {
+		return nil, fault.Wrap(fault.Of(err), "count tries", err)
+	}
+	if why := s.overBy(st.now, session, user, a.tries[0]); why != "" {
 		return nil, s.endSession(ctx, st, session, why)
 	}
 	if fits, err := s.isMeant(ctx, st.st.Asked, session, user); !fits || err != nil {
@@ -168,24 +168,21 @@ func (s *Service) unlessUnknown(ctx context.Context, st *standing, session Sessi
 	return nil // the login's page says that the bank does not answer
 }
 
-// overBy says why a session is over before its time; empty: it is not.
-func (s *Service) overBy(ctx context.Context, now time.Time, session Session, u corebank.User, key login.Key) (string, error) {
-	switch {
-	case s.standingOf(u) != nil:
-		return string(s.standingOf(u).Reason), nil
+// overBy says why a session is over before its time; empty: it is not. tries are
+// those of its login.
+func (s *Service) overBy(now time.Time, session Session, u corebank.User, tries login.Counter) string {
+	switch cause := s.standingOf(u); {
+	case cause != nil:
+		return string(cause.Reason)
 	case u.Method != session.Method:
-		return "method_changed", nil
+		return "method_changed"
 	case u.PasswordAt.After(session.AuthAt):
-		return "password_changed", nil
+		return "password_changed"
 	}
-	counters, err := s.Store.Counters(ctx, key)
-	if err != nil {
-		return "", fault.Wrap(fault.Of(err), "count tries", err)
+	if _, stopped := tries.Stopped(now, s.Rules.Login.Password.Limit()); stopped {
+		return "stopped"
 	}
-	if _, stopped := counters[0].Stopped(now, s.Rules.Login.Password.Limit()); stopped {
-		return "stopped", nil
-	}
-	return "", nil
+	return ""
 }
 
 // isMeant tells whether the partner's request may be answered for the session's

@@ -7,6 +7,7 @@ import (
 
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/linkage"
+	"renkei.dev/internal/login"
 	"renkei.dev/internal/secret"
 	"renkei.dev/internal/store"
 )
@@ -106,11 +107,10 @@ func TestASessionEndsWithItsUser(t *testing.T) {
 		d := lasting(t, db)
 		bank := d.svc.Bank
 		for why, says := range map[string]func(*corebank.User){
-			"user_locked":      func(u *corebank.User) { u.Standing = corebank.Stopped },
-			"contract_ended":   func(u *corebank.User) { u.Standing = corebank.ContractEnded },
-			"not_permitted":    func(u *corebank.User) { u.Role, u.MayLink = corebank.GeneralUser, false },
-			"password_changed": func(u *corebank.User) { u.PasswordAt = d.clock.Now() },
-			"method_changed":   func(u *corebank.User) { u.Method = corebank.CertificateLogin },
+			"user_locked":    func(u *corebank.User) { u.Standing = corebank.Stopped },
+			"contract_ended": func(u *corebank.User) { u.Standing = corebank.ContractEnded },
+			"not_permitted":  func(u *corebank.User) { u.Role, u.MayLink = corebank.GeneralUser, false },
+			"method_changed": func(u *corebank.User) { u.Method = corebank.CertificateLogin },
 		} {
 			d.svc.Bank = bank
 			b := d.open("fixed")
@@ -133,6 +133,80 @@ func TestASessionEndsWithItsUser(t *testing.T) {
 		b.open("fixed").stands(linkage.LoginStep)
 		if d.acts(linkage.SessionEndedName, "stopped") != 1 {
 			t.Error("the session outlives the stop of its login")
+		}
+	})
+}
+
+func TestASessionEndsWhenItsPasswordIsChanged(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := lasting(t, db)
+		other := d.open("fixed")
+		other.press(d.logIn("pin.none"))
+		b := d.open("fixed")
+		b.press(d.logIn("ok.pw"))
+		d.clock.Advance(time.Minute)
+		if err := d.bank.ChangePassword(t.Context(), "usr_ok.pw", secret.Of("another-one-1357")); err != nil {
+			t.Fatal(err)
+		}
+		b.stands(linkage.ConsentStep) // what is under way goes on
+		n := b.open("fixed")
+		n.stands(linkage.LoginStep)
+		if d.acts(linkage.SessionEndedName, "password_changed") != 1 || d.svc.SignedIn(t.Context(), b.visit()) {
+			t.Error("the session goes on, or the log does not say why it ended")
+		}
+		if other.open("fixed").at.Step != linkage.PINStep {
+			t.Error("a session of another user ended too")
+		}
+		n.press(d.logIn("ok.pw"))
+		n.fault(linkage.PasswordField, linkage.WrongLogin)
+		n.press(d.logInWith("ok.pw", "another-one-1357"))
+		n.stands(linkage.ConsentStep)
+		d.clock.Advance(time.Minute)
+		n.open("fixed").stands(linkage.ConsentStep) // the change was before this login
+	})
+}
+
+// readings counts look-ups.
+type readings struct {
+	linkage.Store
+	counters, sightings, sessions, pins int
+}
+
+func (r *readings) Counters(ctx context.Context, keys ...login.Key) ([]login.Counter, error) {
+	r.counters++
+	return r.Store.Counters(ctx, keys...)
+}
+
+func (r *readings) Sightings(ctx context.Context, u corebank.UserID) ([]login.Sighting, error) {
+	r.sightings++
+	return r.Store.Sightings(ctx, u)
+}
+
+func (r *readings) Session(ctx context.Context, d secret.Digest) (linkage.Session, error) {
+	r.sessions++
+	return r.Store.Session(ctx, d)
+}
+
+func (r *readings) PINs(ctx context.Context, ids []corebank.AccountID) ([]linkage.StoredPIN, error) {
+	r.pins++
+	return r.Store.PINs(ctx, ids)
+}
+
+// docs/decisions/0053: what opening with a session costs.
+func TestOpeningWithASessionReadsNothingTwice(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := lasting(t, db)
+		b := d.open("fixed")
+		b.press(d.logIn("ok.pw"))
+		counted := &readings{Store: d.svc.Store}
+		d.svc.Store = counted
+		a := linkage.Asked{Handle: "counted", Client: "client-fixed", Partner: "fixed"}
+		if o, err := d.svc.Start(t.Context(), a, b.visit()); err != nil || o.Step != linkage.ConsentStep {
+			t.Fatalf("it opens at %s, %v", o.Step, err)
+		}
+		if counted.counters != 1 || counted.sightings != 1 || counted.sessions != 1 || counted.pins != 1 {
+			t.Errorf("read were counters %d, sightings %d, sessions %d and PINs %d times",
+				counted.counters, counted.sightings, counted.sessions, counted.pins)
 		}
 	})
 }

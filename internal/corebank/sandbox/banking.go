@@ -33,7 +33,7 @@ func (b *Bank) CheckPassword(ctx context.Context, id corebank.LoginID, password 
 	if err := b.check(ctx, passwords, string(s.ID), secret.Of(s.Password), password); err != nil {
 		return corebank.User{}, err
 	}
-	return s.User, nil
+	return b.userOf(ctx, s)
 }
 
 // UserOf returns the user that a certificate belongs to: the one whose login id
@@ -49,7 +49,7 @@ func (b *Bank) UserOf(ctx context.Context, c corebank.Certificate) (corebank.Use
 	if err := b.wait(ctx, s.company, false); err != nil {
 		return corebank.User{}, err
 	}
-	return s.User, nil
+	return b.userOf(ctx, s)
 }
 
 // attribute returns the value of an attribute of a distinguished name (RFC 4514
@@ -161,7 +161,7 @@ func (b *Bank) User(ctx context.Context, user corebank.UserID) (corebank.User, e
 	if err := b.wait(ctx, s.company, false); err != nil {
 		return corebank.User{}, err
 	}
-	return s.User, nil
+	return b.userOf(ctx, s)
 }
 
 // Accounts returns the accounts of the user's company.

@@ -58,6 +58,42 @@ func TestABranchMayBearLessAndLockAnAccountItself(t *testing.T) {
 	}
 }
 
+func TestAPasswordThatWasChangedSaysWhenAndOutlivesARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bank.db")
+	at := time.Date(2026, 11, 24, 1, 0, 0, 0, time.UTC)
+	b := open(t, file, func() time.Time { return at })
+	m, _, _ := b.Member("ok.cert")
+	if u, err := b.User(t.Context(), m.ID); err != nil || !u.PasswordAt.IsZero() {
+		t.Errorf("before any change: %v, %v", u.PasswordAt, err)
+	}
+	for range 10 {
+		_ = b.CheckPasswordOf(t.Context(), m.ID, secret.Of("wrong"))
+	}
+	if err := b.CheckPasswordOf(t.Context(), m.ID, secret.Of(m.Password)); !errors.Is(err, fault.Limited) {
+		t.Fatalf("after ten wrong ones: %v", err)
+	}
+	if err := b.ChangePassword(t.Context(), m.ID, secret.Of("given-anew")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, file, nil)
+	if u, err := b.UserOf(t.Context(), corebank.Certificate{Subject: "CN=ok.cert"}); err != nil || !u.PasswordAt.Equal(at) {
+		t.Errorf("it says %v, %v", u.PasswordAt, err)
+	}
+	var wrong corebank.WrongSecret
+	if err := b.CheckPasswordOf(t.Context(), m.ID, secret.Of(m.Password)); !errors.As(err, &wrong) {
+		t.Errorf("the password from before: %v", err)
+	}
+	if err := b.CheckPasswordOf(t.Context(), m.ID, secret.Of("given-anew")); err != nil {
+		t.Errorf("the one given anew: %v", err)
+	}
+	if err := b.ChangePassword(t.Context(), "usr_nobody", secret.Of("x")); !errors.Is(err, fault.NotFound) {
+		t.Errorf("nobody's: %v", err)
+	}
+}
+
 func TestACertificateBelongsToOneNameOnly(t *testing.T) {
 	b := open(t, filepath.Join(t.TempDir(), "bank.db"), nil)
 	m, _, _ := b.Member("ok.cert")

@@ -65,6 +65,7 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STR
 CREATE TABLE IF NOT EXISTS secrets (
 	kind TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, wrong INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (kind, subject)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS password_changes (member TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inquiries (account TEXT PRIMARY KEY, often INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
 
 // Open opens the bank whose file is named, and founds it where there is none.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 
@@ -97,11 +98,11 @@ func (b *Bank) hash(k kind, subject string, v secret.Value) string {
 
 func (b *Bank) matches(k kind, subject, digest string, typed secret.Value) (bool, error) {
 	parts := strings.Split(digest, "$")
-	var memory, time uint32
+	var memory, passes uint32
 	if len(parts) != 4 {
 		return false, errBroken
 	}
-	if _, err := fmt.Sscanf(parts[1], "m=%d,t=%d", &memory, &time); err != nil || time < 1 || memory > maxMemory {
+	if _, err := fmt.Sscanf(parts[1], "m=%d,t=%d", &memory, &passes); err != nil || passes < 1 || memory > maxMemory {
 		return false, errBroken
 	}
 	salt, err1 := base64.RawStdEncoding.DecodeString(parts[2])
@@ -109,7 +110,7 @@ func (b *Bank) matches(k kind, subject, digest string, typed secret.Value) (bool
 	if err1 != nil || err2 != nil {
 		return false, errBroken
 	}
-	return subtle.ConstantTimeCompare(b.argon(k, subject, typed, salt, time, memory), want) == 1, nil
+	return subtle.ConstantTimeCompare(b.argon(k, subject, typed, salt, passes, memory), want) == 1, nil
 }
 
 var errBroken = errors.New("a digest in the sandbox bank's file is broken")
@@ -124,9 +125,9 @@ func (b *Bank) place(ctx context.Context) (done func(), err error) {
 	}
 }
 
-func (b *Bank) argon(k kind, subject string, v secret.Value, salt []byte, time, memory uint32) []byte {
+func (b *Bank) argon(k kind, subject string, v secret.Value, salt []byte, passes, memory uint32) []byte {
 	peppered := secret.MAC(b.key, secret.Kind(k.name), subject, v)
-	return argon2.IDKey(peppered[:], salt, time, memory, argonThreads, argonLen)
+	return argon2.IDKey(peppered[:], salt, passes, memory, argonThreads, argonLen)
 }
 
 // waste does the work of a check for a login id that is nobody's.
@@ -138,6 +139,42 @@ func (b *Bank) waste(ctx context.Context, typed secret.Value) error {
 	defer done()
 	b.argon(passwords, "", typed, make([]byte, 16), argonTime, argonMemory)
 	return nil
+}
+
+// ChangePassword gives a user another password, as internet banking would: what
+// was locked is open again, and from now on User.PasswordAt says when.
+func (b *Bank) ChangePassword(ctx context.Context, user corebank.UserID, password secret.Value) error {
+	if _, err := b.seatOf(user); err != nil {
+		return err
+	}
+	defer b.locks.lock(passwords.name + " " + string(user))()
+	done, err := b.place(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	// First the time: a crash in between ends sessions, rather than leaving them.
+	_, err = b.db.ExecContext(ctx, `INSERT INTO password_changes (member, at) VALUES ($1, $2)
+		ON CONFLICT (member) DO UPDATE SET at = excluded.at`, user, b.now().UnixMicro())
+	if err != nil {
+		return corebank.Unavailable{Cause: err}
+	}
+	return b.keep(ctx, passwords, string(user), b.hash(passwords, string(user), password))
+}
+
+// userOf returns the user of a seat as they stand now.
+func (b *Bank) userOf(ctx context.Context, s *seat) (corebank.User, error) {
+	var at int64
+	err := b.db.QueryRowContext(ctx, `SELECT at FROM password_changes WHERE member = $1`, s.ID).Scan(&at)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return s.User, nil
+	case err != nil:
+		return corebank.User{}, corebank.Unavailable{Cause: err}
+	}
+	u := s.User
+	u.PasswordAt = time.UnixMicro(at).UTC()
+	return u, nil
 }
 
 // ChangePIN gives an account another inquiry PIN, as its branch would: what was
