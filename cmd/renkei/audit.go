@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"renkei.dev/internal/app"
 	"renkei.dev/internal/audit"
+	"renkei.dev/internal/config"
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/secret"
 	"renkei.dev/internal/store"
@@ -63,8 +65,11 @@ func (c auditVerify) Run(ctx context.Context, to streams) error {
 		if r.Bad != nil {
 			return fault.New(fault.Refused, "the audit log was tampered with: %s (%d rows before it are good)", r.Bad, r.Sealed)
 		}
-		fmt.Fprintf(to.out, "The audit log is as it was written: %d rows sealed under %d checkpoints, %d waiting to be sealed.\nroot %s\nkey  %s\n",
-			r.Sealed, r.Checkpoints, r.Pending, r.Root, log.Public())
+		fmt.Fprintf(to.out, "The audit log is as it was written: %d rows sealed under %d checkpoints, %d waiting to be sealed.\n", r.Sealed, r.Checkpoints, r.Pending)
+		if r.Sealed > 0 {
+			fmt.Fprintf(to.out, "root %s\n", r.Root)
+		}
+		fmt.Fprintf(to.out, "key  %s\n", log.Public())
 		return nil
 	})
 }
@@ -75,8 +80,17 @@ type wanted struct {
 	Word string `help:"Only rows with this text: an id, an inquiry number." placeholder:"TEXT"`
 }
 
-func (w wanted) which(institution string) (store.Which, error) {
-	name := audit.Name(w.Name)
+func (w wanted) which(t target) (store.Which, error) {
+	institution, name := t.Institution, audit.Name(w.Name)
+	if institution != "" {
+		settings, _, err := t.settings()
+		if err != nil {
+			return store.Which{}, err
+		}
+		if !slices.ContainsFunc(settings.Institutions, func(in config.Institution) bool { return in.Name == institution }) {
+			return store.Which{}, fault.New(fault.NotFound, "the configuration has no institution %q", institution)
+		}
+	}
 	if w.Name != "" && name.Meaning() == "" {
 		return store.Which{}, fault.New(fault.Invalid, "no act is called %q; docs/operations/audit.md lists them", w.Name)
 	}
@@ -90,7 +104,7 @@ type auditShow struct {
 
 // Run prints rows, a line each.
 func (c auditShow) Run(ctx context.Context, to streams) error {
-	which, err := c.which(c.Institution)
+	which, err := c.which(c.target)
 	if err != nil {
 		return err
 	}
@@ -109,7 +123,7 @@ type auditExport struct {
 
 // Run prints entries, a line each.
 func (c auditExport) Run(ctx context.Context, to streams) error {
-	which, err := c.which(c.Institution)
+	which, err := c.which(c.target)
 	if err != nil {
 		return err
 	}
@@ -127,6 +141,9 @@ type auditProve struct {
 func (c auditProve) Run(ctx context.Context, to streams) error {
 	if c.Check != "" {
 		return c.check(ctx, to)
+	}
+	if c.Seq == 0 {
+		return fault.New(fault.Invalid, "name the row by its number, which stands first in what `renkei audit show` prints, or a proof with --check")
 	}
 	return c.withLog(ctx, func(log store.AuditLog) error {
 		proof, err := log.Prove(ctx, c.Seq)

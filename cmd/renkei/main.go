@@ -26,6 +26,7 @@ type commands struct {
 	Demo    demoCommand    `cmd:"" help:"Run a whole demo bank with two API partners on this machine."`
 	Serve   serveCommand   `cmd:"" help:"Serve the institutions of a configuration file."`
 	Partner partnerCommand `cmd:"" help:"Register, list, show, stop, resume and invite API partners."`
+	Consent consentCommand `cmd:"" help:"List, suspend, resume and end customers' consents."`
 	Key     keyCommand     `cmd:"" help:"Make, rotate and list the keys that the issuer signs with."`
 	DB      dbCommand      `cmd:"" name:"db" help:"Look after the database."`
 	Audit   auditCommand   `cmd:"" help:"Verify, show, prove and export the audit log."`

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/linkage"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/store"
 )
@@ -159,8 +161,17 @@ func TestWhatWasCancelledAfterABackupStaysDeadInTheRestoredCopy(t *testing.T) {
 				wantFailure(t, err, oauth.InvalidToken)
 				_, err = s.refresh(s.client, k.tokens.Refresh.Reveal())
 				wantFailure(t, err, oauth.InvalidGrant)
-				if n := s.count(`consents WHERE institution = $1 AND state = 'suspended'`); n != 1 {
-					t.Errorf("%d consents wait for the staff", n)
+				// What the staff resumes, and only that, works again.
+				resumed := 0
+				err = s.in().EachConsent(t.Context(), store.WhichConsents{State: linkage.Suspended}, func(c linkage.Consent) error {
+					resumed++
+					return s.svc.ResumeConsent(t.Context(), c.ID, audit.Actor{Kind: audit.Operator, ID: "staff"}, "it was not cancelled")
+				})
+				if err != nil || resumed != 1 {
+					t.Errorf("%d consents waited, %v", resumed, err)
+				}
+				if _, err := s.refresh(s.client, k.tokens.Refresh.Reveal()); err != nil {
+					t.Errorf("a consent that was resumed: %v", err)
 				}
 				if session, err := s.whole.Institution("whole").Session(t.Context(), k.session); err != nil || !session.Questioned {
 					t.Errorf("a session came back as %+v, %v", session, err)

@@ -29,6 +29,37 @@ func (in *Institution) ConsentsTo(ctx context.Context, user corebank.UserID, p p
 	return collect(rs, err, "find a user's consents", scanConsent)
 }
 
+// WhichConsents says which consents are wanted; empty fields want all.
+type WhichConsents struct {
+	State   linkage.ConsentState
+	Partner partner.ID
+	User    corebank.UserID
+}
+
+// EachConsent calls f with the consents that are wanted, by id; f may change them.
+func (in *Institution) EachConsent(ctx context.Context, w WhichConsents, f func(linkage.Consent) error) error {
+	const page = 1000
+	for after := ""; ; {
+		rs, err := in.read.Query(ctx, `SELECT `+consentColumns+` FROM consents WHERE institution = $1 AND id > $2
+			AND (CAST($3 AS TEXT) = '' OR state = $3) AND (CAST($4 AS TEXT) = '' OR partner_id = $4)
+			AND (CAST($5 AS TEXT) = '' OR user_id = $5) ORDER BY id LIMIT $6`,
+			in.id, after, string(w.State), string(w.Partner), string(w.User), page)
+		all, err := collect(rs, err, "list consents", scanConsent)
+		if err != nil {
+			return err
+		}
+		for _, c := range all {
+			if err := f(c); err != nil {
+				return err
+			}
+		}
+		if len(all) < page {
+			return nil
+		}
+		after = string(all[len(all)-1].ID)
+	}
+}
+
 func scanConsent(r row) (linkage.Consent, error) {
 	var c linkage.Consent
 	var id, user, company, partnerID, state, why, functions, accounts, replaces, journey string
