@@ -52,8 +52,12 @@ func TestASigningKeyLivesFromNextToRetired(t *testing.T) {
 		if err := in.Commit(t.Context(), added(first), activate(first.KID, "")); err != nil {
 			t.Fatal(err)
 		}
+		still := in.Fresh(store.Keys)
 		if err := in.Commit(t.Context(), added(second)); err != nil {
 			t.Fatal(err)
+		}
+		if still() {
+			t.Error("a new key is no news")
 		}
 		if err := in.Commit(t.Context(), added(second)); !errors.Is(err, fault.Conflict) {
 			t.Errorf("a kid twice: %v", err)

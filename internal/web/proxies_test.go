@@ -225,3 +225,15 @@ func BenchmarkARequestWithoutProxies(b *testing.B) {
 		dropHeaders(h)
 	}
 }
+
+func FuzzClientCertFields(f *testing.F) {
+	f.Add(":AAAA:", ":AAAA:, :BBBB:")
+	f.Add(`"text"`, "(:AAAA: :BBBB:)")
+	f.Add(":AA==:;a=1", "")
+	f.Fuzz(func(t *testing.T, leaf, rest string) {
+		chain, err := clientChain(http.Header{"Client-Cert": {leaf}, "Client-Cert-Chain": {rest}})
+		if err == nil && (len(chain) == 0 || len(chain) > maxChain) {
+			t.Errorf("%q, %q: %d certificates", leaf, rest, len(chain))
+		}
+	})
+}
