@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,18 +23,25 @@ func (e *Engine) Challenge(f *Failure) string {
 		}
 		about = append([]string{`error="` + string(f.Code) + `"`}, about...)
 	}
-	dpop := append(about, `algs="`+strings.Join(proofAlgorithms, " ")+`"`)
-	challenge := "DPoP " + strings.Join(dpop, ", ")
-	if e.issuer.MutualTLSURL == "" {
-		return challenge
+	var schemes []string // those that tokens of this issuer can be shown by
+	if e.offers(FAPI2) {
+		dpop := append(slices.Clone(about), `algs="`+strings.Join(proofAlgorithms, " ")+`"`)
+		schemes = append(schemes, "DPoP "+strings.Join(dpop, ", "))
 	}
+	if e.issuer.MutualTLSURL != "" {
+		schemes = append(schemes, "Bearer "+bearerPart(f, about))
+	}
+	return strings.Join(schemes, ", ")
+}
+
+func bearerPart(f *Failure, about []string) string {
 	switch {
 	case f.Code == InsufficientLogin:
-		return challenge + ", Bearer " + strings.Join(about, ", ")
+		return strings.Join(about, ", ")
 	case f.Code != InvalidToken && f.Code != InsufficientScope || f.Word == "":
-		return challenge + `, Bearer realm="api"`
+		return `realm="api"`
 	}
-	return challenge + `, Bearer error="` + string(f.Code) + `"`
+	return `error="` + string(f.Code) + `"`
 }
 
 // StepUpParameters are those of a challenge that say which login is demanded;

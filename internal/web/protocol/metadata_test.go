@@ -242,6 +242,10 @@ func (c *conversation) requestsFollow(m map[string]any, o offer) {
 	if (m["dpop_signing_alg_values_supported"] != nil) != o.has(oauth.FAPI2) {
 		c.t.Errorf("DPoP algorithms %v", m["dpop_signing_alg_values_supported"])
 	}
+	challenge := c.do(httptest.NewRequest("GET", "/userinfo", nil)).Header().Get("WWW-Authenticate")
+	if strings.Contains(challenge, "DPoP") != o.has(oauth.FAPI2) || strings.Contains(challenge, "Bearer") == o.withoutTLS {
+		c.t.Errorf("a resource asks for %s", challenge)
+	}
 	if m["request_uri_parameter_supported"] != false || m["authorization_response_iss_parameter_supported"] != true || m["request_parameter_supported"] != true || m["claims_parameter_supported"] != true {
 		c.t.Errorf("%v", m)
 	}
