@@ -76,6 +76,26 @@ func TestWhatTheDocsNameExists(t *testing.T) {
 	}
 }
 
+// A line that names tests names their file too, so that a reader finds them.
+func TestTheTestsThatDocsNameExist(t *testing.T) {
+	file, test := regexp.MustCompile("`([a-z0-9_./]+_test\\.go)`"), regexp.MustCompile("`(Test[A-Z][A-Za-z0-9]+)`")
+	for _, page := range pages(t) {
+		for line := range strings.Lines(read(t, page)) {
+			var code strings.Builder
+			for _, match := range file.FindAllStringSubmatch(line, -1) {
+				if exists(match[1]) { // or the test above says so
+					code.WriteString(read(t, match[1]))
+				}
+			}
+			for _, match := range test.FindAllStringSubmatch(line, -1) {
+				if !strings.Contains(code.String(), "\nfunc "+match[1]+"(") {
+					t.Errorf("%s names %s, which is in no test file of that line", page, match[1])
+				}
+			}
+		}
+	}
+}
+
 func TestLinksBetweenDocsArrive(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, match := range linked.FindAllStringSubmatch(read(t, page), -1) {
