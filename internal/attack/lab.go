@@ -43,6 +43,7 @@ type lab struct {
 type transport struct {
 	certificate *tls.Certificate
 	node        int
+	http2       bool
 }
 
 // server is who gave a DPoP nonce (RFC 9449 §8, §9).
@@ -152,8 +153,12 @@ func (l *lab) transport(way transport) *http.Transport {
 	if t := l.transports[way]; t != nil {
 		return t
 	}
+	settings := l.tls(way.certificate)
+	if way.http2 {
+		settings.NextProtos = []string{"h2"}
+	}
 	t := &http.Transport{
-		TLSClientConfig: l.tls(way.certificate), MaxIdleConnsPerHost: 64, DisableCompression: true, IdleConnTimeout: time.Minute,
+		TLSClientConfig: settings, ForceAttemptHTTP2: way.http2, MaxIdleConnsPerHost: 64, DisableCompression: true, IdleConnTimeout: time.Minute,
 		TLSHandshakeTimeout: answerWithin,
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			if issuer, err := url.Parse(l.target.Issuer); way.node > 0 && err == nil && issuer.Host == address {
@@ -175,6 +180,7 @@ type request struct {
 	host        string // the Host header; empty: that of url
 	certificate *tls.Certificate
 	node        int // 0: the issuer's own address, n: the target's nth node
+	http2       bool
 }
 
 // answer is what came back.
@@ -208,7 +214,7 @@ func (l *lab) send(r request) answer {
 		q.Host = r.host
 	}
 	began := time.Now()
-	a, err := l.transport(transport{r.certificate, r.node}).RoundTrip(q)
+	a, err := l.transport(transport{r.certificate, r.node, r.http2}).RoundTrip(q)
 	if err != nil {
 		return answer{err: err, took: time.Since(began)}
 	}

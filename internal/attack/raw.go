@@ -65,6 +65,44 @@ func oddHosts(t *trial) {
 	}
 }
 
+// overHTTP2 says the same things in the other version of HTTP, where headers have
+// another form and the host a name of its own.
+func overHTTP2(t *trial) {
+	const metadata = "/.well-known/oauth-authorization-server"
+	plain := t.send(request{url: t.target.Issuer + metadata, http2: true})
+	if plain.err != nil {
+		t.skip("over HTTP/2", "the target does not speak it")
+		return
+	}
+	t.judge("the metadata over HTTP/2", plain.status == http.StatusOK && plain.text("issuer") == t.target.Issuer, "%s", plain)
+	for _, host := range []string{"evil.example", "localhost"} {
+		a := t.send(request{url: t.target.Issuer + metadata, host: host, http2: true})
+		t.judge(":authority "+host, a.err != nil || a.status >= 400 && !strings.Contains(string(a.body)+a.location(), "evil.example"), "%s", a)
+	}
+	s := t.keyed(0)
+	g, s := t.shared(s)
+	s.read(g.access()) // a fresh nonce
+	proof := func() string { return s.proof(resource, http.MethodGet, t.accounts(), g.access()) }
+	bearer := "DPoP " + g.access()
+	for name, header := range sorted(map[string]http.Header{
+		"two proofs": {"Authorization": {bearer}, "DPoP": {proof(), proof()}}, "a proof and rubbish": {"Authorization": {bearer}, "DPoP": {proof(), "x"}}, "two Authorization headers": {"Authorization": {bearer, bearer}, "DPoP": {proof()}},
+		"no proof": {"Authorization": {bearer}}, "a proof for another host": {"Authorization": {bearer}, "DPoP": {s.proof(resource, http.MethodGet, "https://evil.example/open-api/v1/accounts", g.access())}},
+	}) {
+		t.refusedBy("the API over HTTP/2 with "+name, t.send(request{url: t.accounts(), header: header, http2: true}), 400, 401)
+	}
+	t.works("the API over HTTP/2", t.send(request{url: t.accounts(), header: http.Header{"Authorization": {bearer}, "DPoP": {proof()}}, http2: true}))
+	for name, r := range sorted(map[string]request{
+		"1 MB of headers": {url: t.accounts(), header: headers("X-Big", strings.Repeat("a", 1<<20))}, "TRACE": {method: "TRACE", url: t.target.Issuer + "/token"},
+		"Transfer-Encoding": {url: t.target.Issuer + "/token", body: "x=1", header: headers("Te", "chunked")},
+	}) {
+		r.http2 = true
+		a := t.send(r)
+		t.judge(name+" over HTTP/2", a.err != nil || a.status >= 400 && a.status < 500, "%s", a)
+	}
+	after := t.send(request{url: t.target.Issuer + metadata, http2: true})
+	t.judge("the metadata over HTTP/2 afterwards", after.status == http.StatusOK, "%s", after)
+}
+
 // smuggled requests have two ends; whoever stands before the server may see another.
 func smuggled(t *trial) {
 	const second = "GET /jwks HTTP/1.1\nHost: {host}\n\n"

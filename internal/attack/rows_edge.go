@@ -66,6 +66,7 @@ func hosts(t *trial) {
 		}
 	}
 	oddHosts(t)
+	overHTTP2(t)
 	cookies(t)
 	// The address that a proof must name is the configured one, whoever is said to have been called.
 	g, s := t.shared(s)

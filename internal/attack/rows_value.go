@@ -130,11 +130,9 @@ func confusedTokens(t *trial) {
 	s := t.keyed(0)
 	g, s := t.shared(s)
 	t.works("the access token itself", s.read(g.access()))
-	now := values()
-	now.Set("response_type", "code")
 	tokens := map[string]string{
 		"an ID token": g.text("id_token"), "a refresh token": g.refresh(), "a code": g.code, "a request_uri": g.requestURI,
-		"an assertion": s.assertion(), "a request object": s.requestObject(now), "the client's id": s.ID,
+		"an assertion": s.assertion(), "a request object": s.requestObject(values("response_type", "code")), "the client's id": s.ID,
 		"a DPoP proof": s.proof(resource, http.MethodGet, t.accounts(), ""),
 		"a logout token": forge(s.Key, object{"alg": algorithmOf(s.Key), "kid": s.KID, "typ": "logout+jwt"},
 			object{"iss": t.target.Issuer, "aud": s.ID, "events": object{"http://schemas.openid.net/event/backchannel-logout": object{}}}),
