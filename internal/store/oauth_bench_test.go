@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"renkei.dev/internal/audit"
+	"renkei.dev/internal/corebank"
+	"renkei.dev/internal/linkage"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/store"
 )
@@ -111,4 +114,47 @@ func onEach(b *testing.B, prepare func(w *protocolWorld, n int) []func() error) 
 			})
 		}
 	}
+}
+
+// BenchmarkIntrospection is what of an introspection, and of a call over mutual
+// TLS, the store does.
+func BenchmarkIntrospection(b *testing.B) {
+	onEach(b, func(w *protocolWorld, n int) []func() error {
+		var keys []oauth.Key
+		for range 100 {
+			_, k := w.ownToken()
+			keys = append(keys, k)
+		}
+		work := make([]func() error, n)
+		for i := range work {
+			work[i] = func() error { _, err := w.in.AccessToken(w.t.Context(), keys[i%len(keys)]); return err }
+		}
+		return work
+	})
+}
+
+// BenchmarkPINInUse is the look-up that every call of the bank begins with.
+func BenchmarkPINInUse(b *testing.B) {
+	onEach(b, func(w *protocolWorld, n int) []func() error {
+		const accounts = 100
+		var seeds linkage.PINsSeeded
+		for i := range accounts {
+			seeds.PINs = append(seeds.PINs, linkage.StoredPIN{Account: corebank.AccountID(fmt.Sprintf("001-1-%07d", i)), User: "usr", State: linkage.Registered, Sealed: make([]byte, 60), Version: 1, At: w.Now()})
+		}
+		seeds.Done = audit.Act{Name: linkage.PINConfirmedName, At: w.Now(), Actor: audit.Actor{Kind: audit.System}, Outcome: audit.Done}
+		if err := w.in.Commit(w.t.Context(), seeds); err != nil {
+			b.Fatal(err)
+		}
+		work := make([]func() error, n)
+		for i := range work {
+			work[i] = func() error {
+				pins, _, _, err := w.in.PINInUse(w.t.Context(), seeds.PINs[i%accounts].Account, w.Now())
+				if err == nil && len(pins) != 1 {
+					err = fmt.Errorf("%d PINs", len(pins))
+				}
+				return err
+			}
+		}
+		return work
+	})
 }
