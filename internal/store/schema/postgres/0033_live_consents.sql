@@ -1,9 +1,7 @@
 -- +goose NO TRANSACTION
 -- +goose Up
 
--- Consents are looked for by user and by company only while they are not over,
--- and those that are over are many times more. Servers go on meanwhile.
+-- Consents are looked for by user only while they are not over, and those that
+-- are over are many times more. Servers go on meanwhile.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS consents_live_user ON consents (institution, user_id, partner_id) WHERE state <> 'ended';
-CREATE INDEX CONCURRENTLY IF NOT EXISTS consents_live_company ON consents (institution, company_id) WHERE state <> 'ended';
 DROP INDEX CONCURRENTLY IF EXISTS consents_user;
-DROP INDEX CONCURRENTLY IF EXISTS consents_company;
