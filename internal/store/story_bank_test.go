@@ -21,6 +21,7 @@ type fastBank struct {
 	*sandbox.Bank
 	mu    sync.Mutex
 	calls map[string]int // by method and id
+	reply func() error   // instead of what is right, unless nil
 }
 
 func openBank(t testing.TB) *fastBank {
@@ -49,10 +50,22 @@ func (b *fastBank) seen() map[string]int {
 	return maps.Clone(b.calls)
 }
 
+// replies lets the bank answer checks by reply, where that returns an error.
+func (b *fastBank) replies(reply func() error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reply = reply
+}
+
 func (b *fastBank) check(asked string, right bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls[asked]++
+	if b.reply != nil {
+		if err := b.reply(); err != nil {
+			return err
+		}
+	}
 	if !right {
 		return corebank.WrongSecret{Remaining: -1}
 	}
