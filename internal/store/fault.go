@@ -75,7 +75,7 @@ func kindOfPostgres(code string) fault.Kind {
 		return fault.Conflict
 	case divisionByZero:
 		return fault.Conflict // mustTouch makes it
-	case "25006", "40001", "40P01", "55P03": // read-only (a standby), serialization, deadlock, lock not available
+	case "25006", "40001", "40P01", lockNotAvailable: // read-only (a standby), serialization, deadlock, lock not available
 		return fault.Unavailable
 	}
 	if len(code) == 5 {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -44,7 +45,10 @@ func migrator(cfg Config) (*goose.Provider, *sql.DB, error) {
 		dialect, folder = goose.DialectPostgres, "postgres"
 		var c *pgx.ConnConfig
 		if c, err = pgx.ParseConfig(directURL(cfg)); err == nil {
-			db = stdlib.OpenDB(*c)
+			db = stdlib.OpenDB(*c, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+				_, err := conn.Exec(ctx, lockTimeout)
+				return err
+			}))
 			var locker lock.SessionLocker
 			if locker, err = lock.NewPostgresSessionLocker(); err == nil {
 				options = append(options, goose.WithSessionLocker(locker))
@@ -64,6 +68,32 @@ func migrator(cfg Config) (*goose.Provider, *sql.DB, error) {
 	db.Close()
 	return nil, nil, fault.Wrap(fault.Internal, "read the embedded schema", err)
 }
+
+// lockTimeout bounds how long a step of the schema waits for a table: whoever
+// wants the table after it waits behind it, and that is every request. It is well
+// below the time that a Commit has.
+const lockTimeout = `SET lock_timeout = '1s'`
+
+// lockRounds is how often a step is tried that did not get its table.
+const lockRounds = 3
+
+// up takes the missing steps.
+func up(ctx context.Context, p *goose.Provider) error {
+	for round := 1; ; round++ {
+		_, err := p.Up(ctx)
+		if err == nil {
+			return nil
+		}
+		if e, is := errors.AsType[*pgconn.PgError](err); !is || e.Code != lockNotAvailable {
+			return unreadable(err)
+		}
+		if round == lockRounds {
+			return fault.Wrap(fault.Unavailable, "take the schema forward: something holds a table that it has to change, such as a backup or an open transaction; wait until that is over", err)
+		}
+	}
+}
+
+const lockNotAvailable = "55P03"
 
 func directURL(cfg Config) string {
 	if cfg.DirectURL != "" {
@@ -95,8 +125,8 @@ func prepareSchema(ctx context.Context, cfg Config) error {
 		if pending {
 			return fault.New(fault.Invalid, "the database's schema is older than this program: run `renkei db plan` to see what is missing and `renkei db up` to bring it up to date")
 		}
-	} else if _, err := p.Up(ctx); err != nil {
-		return unreadable(err)
+	} else if err := up(ctx, p); err != nil {
+		return err
 	}
 	return knownSchema(ctx, p, db)
 }
@@ -182,17 +212,17 @@ func unreadable(err error) error {
 	return fault.Wrap(kind, "prepare the schema of the database", err)
 }
 
-// Migrations lists the steps of the schema, oldest first. With up it takes
+// Migrations lists the steps of the schema, oldest first. With forward it takes
 // those that are missing before it answers.
-func Migrations(ctx context.Context, cfg Config, up bool) ([]Migration, error) {
+func Migrations(ctx context.Context, cfg Config, forward bool) ([]Migration, error) {
 	p, db, err := migrator(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	if up {
-		if _, err := p.Up(ctx); err != nil {
-			return nil, unreadable(err)
+	if forward {
+		if err := up(ctx, p); err != nil {
+			return nil, err
 		}
 	}
 	status, err := p.Status(ctx)

@@ -2,12 +2,16 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/store"
@@ -67,6 +71,53 @@ func TestASchemaThatLeftThisProgramBehindIsRefusedWithASentence(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// A step that waited for a table without an end would stop every request behind it.
+func TestASchemaThatSomebodyHoldsIsNotWaitedForWithoutEnd(t *testing.T) {
+	private.Need(t)
+	cfg := store.Config{URL: private.Create(t), Box: box(t), Log: slog.New(slog.DiscardHandler)}
+	open(t, cfg)
+	conn, err := pgx.Connect(t.Context(), cfg.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	hold := func() {
+		t.Helper()
+		for _, sql := range []string{`DELETE FROM goose_db_version WHERE version_id = 2`, `DROP TABLE IF EXISTS schema_breaks`,
+			`BEGIN`, `LOCK TABLE goose_db_version IN ACCESS EXCLUSIVE MODE`} {
+			if _, err := conn.Exec(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	hold()
+	began := time.Now()
+	if db, err := store.Open(t.Context(), cfg); err == nil {
+		db.Close()
+		t.Error("it opened what was held")
+	} else if fault.Of(err) != fault.Unavailable || !strings.Contains(err.Error(), "wait until that is over") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it waited for %v", took)
+	}
+	opened := make(chan error, 1)
+	go func() {
+		db, err := store.Open(t.Context(), cfg)
+		if err == nil {
+			err = db.Close()
+		}
+		opened <- err
+	}()
+	<-time.After(300 * time.Millisecond) // it waits by now, or comes later: it must open either way
+	if _, err := conn.Exec(t.Context(), `COMMIT`); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; err != nil {
+		t.Errorf("when the table is free: %v", err)
 	}
 }
 
