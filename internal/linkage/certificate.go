@@ -16,6 +16,7 @@ const (
 	onceFor       = 60 * time.Second // protocol.md §1: a hop between our hosts
 	renewSoonFor  = 30 * 24 * time.Hour
 	serialEndSize = 4
+	maxHop        = 64 // bytes; ours are shorter
 )
 
 // Presented is a certificate as the certificate host judged it (rule 1).
@@ -43,6 +44,7 @@ const (
 // once is what a one-time secret says, sealed, from one of our hosts to another.
 type once struct {
 	Journey   JourneyID
+	Hop       string
 	Presented Presented
 	At        time.Time
 	Nonce     []byte
@@ -50,9 +52,10 @@ type once struct {
 
 // PresentCertificate, on the certificate host, keeps nothing: it returns the
 // one-time secret, good for a minute, with which the browser goes back to the
-// journey's own host (rule 1).
-func (s *Service) PresentCertificate(_ context.Context, j JourneyID, c Presented) (secret.Value, error) {
-	plain, err := json.Marshal(once{Journey: j, Presented: c, At: s.now(), Nonce: random()})
+// journey's own host (rule 1). hop is Journey.Hop of the page that led here: nobody
+// who has not seen a page of the journey can bring a certificate into it.
+func (s *Service) PresentCertificate(_ context.Context, j JourneyID, hop string, c Presented) (secret.Value, error) {
+	plain, err := json.Marshal(once{Journey: j, Hop: hop[:min(len(hop), maxHop)], Presented: c, At: s.now(), Nonce: random()})
 	if err != nil {
 		return secret.Value{}, fault.Wrap(fault.Internal, "write a one-time secret", err)
 	}
@@ -75,7 +78,8 @@ func (s *Service) openOnce(v secret.Value) (o once, ok bool) {
 // TakeCertificate takes what the certificate host judged into the journey whose
 // cookie the browser holds: it goes on at CertificateStep, or shows EndedStep
 // with 901 to 905 or 950, from which another certificate can be tried. A secret
-// that is old, used or another journey's changes nothing: the journey stays
+// that is old, used, another journey's or of somebody who did not come from a page
+// of this one changes nothing: the journey stays
 // where it is, with Stale. Reloading in the same browser takes the same again.
 func (s *Service) TakeCertificate(ctx context.Context, v Visit, sent secret.Value) (Result, error) {
 	st, err := s.stand(ctx, v)
@@ -87,7 +91,7 @@ func (s *Service) TakeCertificate(ctx context.Context, v Visit, sent secret.Valu
 		return Result{Journey: j, Stale: true}, err
 	}
 	o, ok := s.openOnce(sent)
-	if !ok || o.Journey != v.Journey || st.now.After(o.At.Add(onceFor)) || s.timeOver(st) {
+	if !ok || o.Journey != v.Journey || !sameToken(o.Hop, hopToken(st.st, st.row.ID)) || st.now.After(o.At.Add(onceFor)) || s.timeOver(st) {
 		return s.refusedBefore(ctx, st, LogInCertificate)
 	}
 	user, cause, err := s.judge(ctx, st.now, o.Presented)

@@ -47,6 +47,13 @@ func pressOf(p prelude, b Button, typed ...secret.Value) secret.Digest {
 	return d
 }
 
+// hopToken returns what a link to a certificate host carries: who comes there with
+// it came from a page of this journey.
+func hopToken(st state, id JourneyID) string {
+	mac := secret.MAC(st.Seed, hopKind, id.String(), secret.Value{})
+	return b64.EncodeToString(mac[:16])
+}
+
 func deviceToken(st state) secret.Value {
 	mac := secret.MAC(st.Seed, deviceKind, "", secret.Value{})
 	return secret.Of("dev_" + b64.EncodeToString(mac[:]))

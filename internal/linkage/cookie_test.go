@@ -21,7 +21,7 @@ func boxed(t testing.TB) *Service {
 // which we handed it out.
 func FuzzCookie(f *testing.F) {
 	s := boxed(f)
-	once, err := s.PresentCertificate(f.Context(), 7, Presented{Verdict: Accepted})
+	once, err := s.PresentCertificate(f.Context(), 7, "", Presented{Verdict: Accepted})
 	if err != nil {
 		f.Fatal(err)
 	}

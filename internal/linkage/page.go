@@ -41,6 +41,9 @@ func (s *Service) page(ctx context.Context, st *standing) (Journey, error) {
 		j.RemainingFor = j.EndsAt.Sub(st.now)
 		j.Extendable = j.EndsAt.Before(st.row.BeganAt.Add(s.Rules.TotalFor))
 	}
+	if st.pre != nil {
+		j.Hop = hopToken(st.st, st.row.ID)
+	}
 	if st.pre != nil && st.underWay() {
 		if closed := s.closed(ctx); closed != nil {
 			return ended(j, *closed), nil
@@ -81,7 +84,7 @@ func (s *Service) page(ctx context.Context, st *standing) (Journey, error) {
 // ended turns a page into one that says why it cannot go on.
 func ended(j Journey, c Cause) Journey {
 	return Journey{
-		ID: j.ID, Number: j.Number, Step: EndedStep, Press: j.Press, Steps: j.Steps, Partner: j.Partner,
+		ID: j.ID, Number: j.Number, Step: EndedStep, Press: j.Press, Hop: j.Hop, Steps: j.Steps, Partner: j.Partner,
 		Company: j.Company, User: j.User, Role: j.Role, EndsAt: j.EndsAt, RemainingFor: j.RemainingFor,
 		CanLeave: c.CanLeave, CanSwitch: j.CanSwitch, Ended: &c,
 	}

@@ -85,6 +85,7 @@ const (
 	tokenKind   secret.Kind = "journey press"
 	pressKind   secret.Kind = "journey press with secrets"
 	onceKind    secret.Kind = "certificate one-time secret"
+	hopKind     secret.Kind = "certificate hop"
 	deviceKind  secret.Kind = "device"
 	subjectKind secret.Kind = "login subject"
 )

@@ -14,6 +14,7 @@ type Journey struct {
 	Number InquiryNumber
 	Step   Step
 	Press  string     // goes with every form of this page, into Visit.Press
+	Hop    string     // goes with a link to a certificate host, into PresentCertificate; empty after the login
 	Steps  []StepMark // for the indicator: the steps of this journey; before the login, of which no total is known, only the login
 	Errors []FieldError
 

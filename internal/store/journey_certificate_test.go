@@ -12,7 +12,7 @@ func TestACertificateIsTakenOnlyByTheBrowserThatHoldsTheJourney(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB) {
 		d := newDesk(t, db)
 		b, other := d.open("fixed"), d.open("fixed")
-		once, err := d.svc.PresentCertificate(t.Context(), b.id, d.certificateOf("usr_ok.cert"))
+		once, err := d.svc.PresentCertificate(t.Context(), b.id, b.at.Hop, d.certificateOf("usr_ok.cert"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +40,7 @@ func TestACertificateIsTakenOnlyByTheBrowserThatHoldsTheJourney(t *testing.T) {
 		if r := take(&old); r.Journey.Step != linkage.CertificateStep {
 			t.Errorf("a reload of the way there shows %s", r.Journey.Step)
 		}
-		late, _ := d.svc.PresentCertificate(t.Context(), b.id, d.certificateOf("usr_risk.cert"))
+		late, _ := d.svc.PresentCertificate(t.Context(), b.id, b.at.Hop, d.certificateOf("usr_risk.cert"))
 		d.clock.Advance(61 * time.Second)
 		if r, _ := d.svc.TakeCertificate(t.Context(), b.visit(), late); !r.Stale {
 			t.Error("a secret older than a minute is taken")
@@ -60,6 +60,40 @@ func TestACertificateIsTakenOnlyByTheBrowserThatHoldsTheJourney(t *testing.T) {
 		if a := d.paper.approved[0]; a.ACR != "certificate_password" {
 			t.Errorf("the protocol is told %+v", a)
 		}
+	})
+}
+
+// security.md S07, S14: what somebody else presented, who knows a journey's
+// address, does not come into it; nor does a page that another journey's link led to.
+func TestACertificateOfSomebodyElseIsNotPutIntoAJourney(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := newDesk(t, db)
+		b, thief := d.open("fixed"), d.open("fixed")
+		for name, hop := range map[string]string{"none": "", "made up": "AAAAAAAAAAAAAAAAAAAAAA", "of another journey": thief.at.Hop} {
+			once, err := d.svc.PresentCertificate(t.Context(), b.id, hop, d.certificateOf("usr_risk.cert"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := d.svc.TakeCertificate(t.Context(), b.visit(), once)
+			if err != nil || !r.Stale || r.Journey.Step != linkage.LoginStep {
+				t.Errorf("with a link %s it is taken: %s, %v", name, r.Journey.Step, err)
+			}
+		}
+		if n := d.acts(linkage.CertificateShown, ""); n != 0 {
+			t.Errorf("%d certificates came into the journey", n)
+		}
+		if n := d.acts(linkage.PressRefused, `"reason":"stale"`); n != 3 {
+			t.Errorf("%d refusals are in the log", n)
+		}
+		r, err := b.present(d.certificateOf("usr_ok.cert"))
+		if err != nil || r.Journey.Step != linkage.CertificateStep {
+			t.Fatalf("the customer's own leads to %s, %v", r.Journey.Step, err)
+		}
+		b.take(r)
+		b.press(d.logInCertificate("demo-ok-pw-2468")) // the password of another user, who exists
+		b.fault(linkage.PasswordField, linkage.WrongPassword)
+		b.press(d.logInWith("ok.pw", "demo-ok-pw-2468")) // the other door with another user's secrets
+		b.stands(linkage.CertificateStep)
 	})
 }
 

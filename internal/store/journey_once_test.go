@@ -175,7 +175,7 @@ func (d *desk) certificateOf(user corebank.UserID) linkage.Presented {
 }
 
 func (b *browser) present(p linkage.Presented) (linkage.Result, error) {
-	once, err := b.svc.PresentCertificate(b.t.Context(), b.id, p)
+	once, err := b.svc.PresentCertificate(b.t.Context(), b.id, b.at.Hop, p)
 	if err != nil {
 		return linkage.Result{}, err
 	}

@@ -74,7 +74,7 @@ func (s *Screens) endedPage(r *http.Request, j linkage.Journey) causePage {
 	}
 	switch {
 	case j.Login != nil:
-		p.Retry = s.certificateAddress(j.Login.CertificateHost, j.ID)
+		p.Retry = s.certificateAddress(j.Login.CertificateHost, j)
 	case j.Ended.CanRetry:
 		p.Again = base + j.ID.String()
 	}

@@ -16,10 +16,13 @@ import (
 // journey's own: request logs have no queries, and the page answers without it.
 const onceParameter = "once"
 
+// hopParameter carries Journey.Hop to a certificate host.
+const hopParameter = "from"
+
 // certificateAddress is where 電子証明書ログイン leads. Browsers remember the
 // choice of a certificate by host name, so each try has a name of its own.
-func (s *Screens) certificateAddress(host int, id linkage.JourneyID) string {
-	return s.CertificateHost(host) + base + id.String()
+func (s *Screens) certificateAddress(host int, j linkage.Journey) string {
+	return s.CertificateHost(host) + base + j.ID.String() + "?" + url.Values{hopParameter: {j.Hop}}.Encode()
 }
 
 // CertificateHandler serves a certificate host. Its listener asks for
@@ -43,7 +46,7 @@ func (s *Screens) presentCertificate(w http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil {
 		presented = r.TLS.PeerCertificates
 	}
-	once, err := s.Linkage.PresentCertificate(r.Context(), id, s.Judge(presented))
+	once, err := s.Linkage.PresentCertificate(r.Context(), id, r.URL.Query().Get(hopParameter), s.Judge(presented))
 	if err != nil {
 		s.Log.ErrorContext(r.Context(), "a certificate could not be passed on", "journey", id.String(), "error", err)
 		http.Redirect(w, r, s.Issuer+address(id, "trouble"), http.StatusSeeOther)

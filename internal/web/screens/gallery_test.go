@@ -97,7 +97,7 @@ func before() linkage.Journey {
 	j := at(linkage.LoginStep)
 	j.Company, j.User, j.Role = "", "", ""
 	j.Steps = steps(linkage.LoginStep, linkage.LoginStep)
-	j.Login = &linkage.LoginPage{CertificateHost: 1}
+	j.Login, j.Hop = &linkage.LoginPage{CertificateHost: 1}, "hop-token"
 	return j
 }
 
@@ -114,7 +114,7 @@ func ended(c linkage.Cause) linkage.Journey {
 	return with(at(linkage.EndedStep), func(j *linkage.Journey) {
 		j.Ended, j.CanLeave = &c, c.CanLeave
 		if c.Code < linkage.UseStopped {
-			j.Login = &linkage.LoginPage{CertificateHost: 2}
+			j.Login, j.Hop = &linkage.LoginPage{CertificateHost: 2}, "hop-token"
 			j.Company, j.User = "", ""
 			j.Steps = steps(linkage.LoginStep, linkage.LoginStep)
 		}
@@ -165,12 +165,12 @@ func pages() []shown {
 			j.Errors = []linkage.FieldError{{Field: linkage.LoginIDField, Fault: linkage.Missing}, {Field: linkage.PasswordField, Fault: linkage.Missing}}
 		}), form{}},
 		{"certificate", with(before(), func(j *linkage.Journey) {
-			j.Step, j.Certificate = linkage.CertificateStep, &linkage.CertificatePage{Certificate: holder, NextHost: 2}
+			j.Step, j.Hop, j.Certificate = linkage.CertificateStep, "hop-token", &linkage.CertificatePage{Certificate: holder, NextHost: 2}
 		}), nil},
 		{"certificate_wrong", with(before(), func(j *linkage.Journey) {
 			soon := holder
 			soon.RenewSoon = true
-			j.Step, j.Certificate = linkage.CertificateStep, &linkage.CertificatePage{Certificate: soon, NextHost: 2}
+			j.Step, j.Hop, j.Certificate = linkage.CertificateStep, "hop-token", &linkage.CertificatePage{Certificate: soon, NextHost: 2}
 			j.Errors = []linkage.FieldError{{Field: linkage.PasswordField, Fault: linkage.WrongPassword, Left: 1}}
 		}), nil},
 		{"question", with(at(linkage.QuestionStep), func(j *linkage.Journey) {

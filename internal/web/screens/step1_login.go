@@ -21,7 +21,7 @@ type loginPage struct {
 func (s *Screens) loginPage(r *http.Request, j linkage.Journey) loginPage {
 	p := loginPage{
 		Page: s.page(r, j, "AL-100", "login.heading"), Press: j.Press, Action: address(j.ID, actionOf(linkage.LogIn)),
-		CertificateHost: s.certificateAddress(j.Login.CertificateHost, j.ID),
+		CertificateHost: s.certificateAddress(j.Login.CertificateHost, j),
 	}
 	p.Wide = true
 	p.LoginID = look.Field{
@@ -60,7 +60,7 @@ type certificatePage struct {
 func (s *Screens) certificatePage(r *http.Request, j linkage.Journey) certificatePage {
 	p := certificatePage{
 		Page: s.page(r, j, "AL-111", "login.heading"), Press: j.Press, Action: address(j.ID, actionOf(linkage.LogInCertificate)),
-		Retry: s.certificateAddress(j.Certificate.NextHost, j.ID),
+		Retry: s.certificateAddress(j.Certificate.NextHost, j),
 	}
 	p.Certificate = certificateFacts(p.Page, j.Certificate.Certificate)
 	if j.Certificate.Certificate.RenewSoon {
