@@ -44,6 +44,7 @@ export function guarded(headers, where) {
   for (const [name, value] of Object.entries(policy)) assert.equal(directives[name], value, `${where}: ${name} of ${csp}`);
   assert.match(headers['strict-transport-security'] ?? '', /^max-age=\d+/, where);
   assert.equal(headers['x-content-type-options'], 'nosniff', where);
+  assert.equal(headers['x-frame-options'], 'DENY', where);
   assert.equal(headers['referrer-policy'], 'same-origin', where);
   assert.equal(headers['cross-origin-opener-policy'], 'same-origin', where);
   assert.equal(headers['cross-origin-resource-policy'], 'same-origin', where);

@@ -26,6 +26,11 @@ func (c Cookie) Set(w http.ResponseWriter, value secret.Value) {
 // Clear makes the browser forget the cookie.
 func (c Cookie) Clear(w http.ResponseWriter) { http.SetCookie(w, c.with("", -1)) }
 
+// ClearCache makes the browser forget the pages that it keeps of this origin, those
+// of its back button too: for the answer by which a session ends. Cookies stay,
+// since other journeys of the browser go on.
+func ClearCache(w http.ResponseWriter) { w.Header().Set("Clear-Site-Data", `"cache"`) }
+
 // Of returns what the browser brought; empty: nothing.
 func (c Cookie) Of(r *http.Request) secret.Value {
 	brought, err := r.Cookie(HostPrefix + c.Name)

@@ -111,6 +111,17 @@ func TestAFormOfAnotherSiteIsRefusedUnlessPartnersMaySendIt(t *testing.T) {
 			t.Errorf("%+v: %d", c, w.Code)
 		}
 	}
+	// Browsers that send no Sec-Fetch-Site say where a form stood all the same.
+	for origin, want := range map[string]int{
+		"https://bank.example": http.StatusOK, "https://evil.example": http.StatusForbidden, "null": http.StatusForbidden,
+		"https://cert1.bank.example": http.StatusForbidden, "https://bank.example:8443": http.StatusForbidden,
+	} {
+		r := request(http.MethodPost, "https://bank.example/link/a/consent")
+		r.Header.Set("Origin", origin)
+		if w := answer(s, fine, r); w.Code != want {
+			t.Errorf("a form of %s: %d", origin, w.Code)
+		}
+	}
 }
 
 func TestTheLogSaysWhatWasAskedAndNoSecret(t *testing.T) {

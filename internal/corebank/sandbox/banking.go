@@ -21,7 +21,7 @@ func (b *Bank) CheckPassword(ctx context.Context, id corebank.LoginID, password 
 			return corebank.User{}, err
 		}
 		b.calls.count("CheckPassword", "") // ids that are nobody's are not kept: there is no end of them
-		if err := b.waste(ctx, password); err != nil {
+		if err := b.waste(ctx, id, password); err != nil {
 			return corebank.User{}, err
 		}
 		return corebank.User{}, corebank.WrongSecret{Remaining: -1}

@@ -160,6 +160,7 @@ type browser struct {
 	at          string // the address of the page
 	status      int
 	html        string
+	cleared     string // what the browser was told to forget, last
 	page        *element
 }
 
@@ -197,6 +198,9 @@ func (b *browser) send(method, address string, body url.Values) {
 			b.house.pages.ServeHTTP(w, r)
 		}
 		answer := w.Result()
+		if c := answer.Header.Get("Clear-Site-Data"); c != "" {
+			b.cleared = c
+		}
 		for _, c := range answer.Cookies() {
 			if to.Host != "bank.example" || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || !strings.HasPrefix(c.Name, web.HostPrefix) {
 				b.t.Errorf("%s sets a cookie that others may read: %v", to.Host, c)

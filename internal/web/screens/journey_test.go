@@ -258,6 +258,9 @@ func TestASessionSkipsTheLoginInItsBrowserAloneAndGivesWayToAnotherUser(t *testi
 	other.stands("login", "AL-100", http.StatusOK)
 	b.press("別の利用者としてログインする")
 	b.stands("login", "AL-100", http.StatusOK)
+	if b.cleared != `"cache"` {
+		t.Errorf("the browser is told to forget %q; pages of the user before may come back", b.cleared)
+	}
 	if b.cookies["__Host-session"] != "" {
 		t.Error("the browser still holds the session")
 	}

@@ -182,6 +182,7 @@ func (s *Screens) post(do press) http.HandlerFunc {
 		s.keep(w, v.Journey, result)
 		if result.Again != nil {
 			sessionCookie.Clear(w)
+			web.ClearCache(w)
 			s.lead(w, r, *result.Again)
 			return
 		}
