@@ -26,6 +26,9 @@ func (s *Service) page(ctx context.Context, st *standing) (Journey, error) {
 		Partner: st.partner, Company: st.st.CompanyName, User: st.st.UserName, Role: st.st.Role,
 		CanLeave: placeAt(step).has(Leave), CanSwitch: st.st.Reused && placeAt(step).has(SwitchUser) && !switched(st),
 	}
+	if switched(st) { // whoever comes back to it need not be the one who was signed in
+		j.Company, j.User, j.Role = "", "", ""
+	}
 	if st.old {
 		j.Step, j.CanLeave, j.CanSwitch = RepeatStep, false, false
 		j.Press = pressToken(st.st, st.row.ID, st.row.Version-1)

@@ -348,7 +348,7 @@ func TestAnotherUserCanLogInInThePlaceOfTheSessions(t *testing.T) {
 		if _, staged, _, err := d.in.Journey(t.Context(), n.id); err != nil || len(staged) != 0 {
 			t.Errorf("%d PINs of the other user are still staged, %v", len(staged), err)
 		}
-		if j := n.load(); j.Ended == nil || j.Ended.Code != linkage.RequestUnknown || j.CanSwitch || j.CanLeave {
+		if j := n.load(); j.Ended == nil || j.Ended.Code != linkage.RequestUnknown || j.CanSwitch || j.CanLeave || j.Company+j.User != "" {
 			t.Errorf("the journey before shows %+v", j)
 		}
 		m := n.lead(*second.Again)
