@@ -181,6 +181,24 @@ func TestWhatIsIntrospectedEndsWithEverythingThatItStandsOn(t *testing.T) {
 	}
 }
 
+func TestWhileTheBankIsSilentNobodyIsToldWhetherACustomersTokenIsActive(t *testing.T) {
+	certificate := oauthtest.Certificate(t, "data.bank.example")
+	c := newConversation(t, func(cfg *oauth.Config) {
+		withServer(false, &oauth.ResourceServer{ID: "rs_data", Certificates: []*x509.Certificate{certificate}})(cfg)
+		cfg.CheckCustomer = func(context.Context, corebank.UserID) error { return fault.New(fault.Unavailable, "no answer") }
+	}, nil)
+	own := answerOf(t, c.token(c.client, url.Values{"grant_type": {"client_credentials"}, "scope": {"partner"}, "resource": {dataURL}}))
+	for name, a := range map[string]struct {
+		token  any
+		status int
+	}{"a customer's": {c.dataTokens(c.client)["access_token"], 503}, "a partner's own": {own["access_token"], 200}} {
+		w := c.postWith(certificate, oauth.IntrospectEndpoint, url.Values{"client_id": {"rs_data"}, "token": {a.token.(string)}})
+		if w.Code != a.status || strings.Contains(w.Body.String(), `"active":true`) != (a.status == 200) {
+			t.Errorf("%s token: %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
 func TestAResourceServerMayProveItselfByAKey(t *testing.T) {
 	keys := newConversation(t, nil, nil).client // its keys alone are wanted
 	c := newConversation(t, withServer(false, &oauth.ResourceServer{ID: "rs_data", JWKS: keys.Client.JWKS}), nil)
