@@ -183,11 +183,6 @@ func selfMade(subject []byte, change func(*x509.Certificate)) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-func thumbprintOfCertificate(c *tls.Certificate) string {
-	sum := sha256.Sum256(c.Certificate[0])
-	return b64.EncodeToString(sum[:])
-}
-
 // documentedKey is the private key that RFC 7515 appendix A.3 prints.
 func documentedKey() *ecdsa.PrivateKey {
 	raw, err := b64.DecodeString("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI")

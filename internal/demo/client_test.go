@@ -3,7 +3,6 @@ package demo_test
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -151,7 +150,7 @@ func (c *partnersClient) sign(r *http.Request, form url.Values) error {
 		claims["ath"] = base64.RawURLEncoding.EncodeToString(digest[:])
 	}
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: c.proof},
-		(&jose.SignerOptions{}).WithType("dpop+jwt").WithHeader("jwk", jose.JSONWebKey{Key: c.proof.Public().(crypto.PublicKey)}))
+		(&jose.SignerOptions{}).WithType("dpop+jwt").WithHeader("jwk", jose.JSONWebKey{Key: c.proof.Public()}))
 	if err != nil {
 		return err
 	}
