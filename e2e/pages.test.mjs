@@ -19,6 +19,30 @@ async function inEverySize(page, where) {
   }
   await page.setViewportSize(desktop);
   await complete(page, where);
+  await bentByItsReader(page, where);
+}
+
+/** Text of twice the size, wide spacing (WCAG 1.4.4, 1.4.12), and colours that the reader's machine forces. */
+async function bentByItsReader(page, where) {
+  const root = (style) => page.evaluate((css) => Object.assign(document.documentElement.style, css), style);
+  const before = await page.evaluate(() => document.querySelector('main p').getBoundingClientRect().height);
+  await root({ fontSize: '200%' });
+  const after = await page.evaluate(() => document.querySelector('main p').getBoundingClientRect().height);
+  assert.ok(after >= 1.9 * before, `${where}: text of ${before} px grows to ${after}`);
+  await fits(page, `${where} with text of twice the size`);
+  await root({ fontSize: '' });
+  const spaced = (css) => page.evaluate((one) => document.querySelectorAll('body *').forEach((e) => Object.assign(e.style, one)), css);
+  await page.setViewportSize(narrowest);
+  await spaced({ letterSpacing: '.12em', wordSpacing: '.16em', lineHeight: '1.5' });
+  await fits(page, `${where} with wide spacing`);
+  await spaced({ letterSpacing: '', wordSpacing: '', lineHeight: '' });
+  await page.setViewportSize(desktop);
+  await page.emulateMedia({ forcedColors: 'active' });
+  const bare = await page.evaluate(() => [...document.querySelectorAll('main button, main a.button, main input:not([type=hidden])')]
+    .filter((e) => e.checkVisibility() && !['checkbox', 'radio'].includes(e.type))
+    .filter((e) => getComputedStyle(e).borderStyle === 'none' || parseFloat(getComputedStyle(e).borderWidth) === 0).map((e) => e.outerHTML));
+  assert.deepEqual(bare, [], `${where}: without an edge in forced colours`);
+  await page.emulateMedia({ forcedColors: null });
 }
 
 /** Japanese stands only where it is data: marked by its language, or a name that the bank gave. */
