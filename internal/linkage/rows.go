@@ -92,11 +92,13 @@ type LoginSettled struct {
 }
 
 // JourneyBegun is a journey that the customer left before the login, or that a
-// session let them into without one. It no longer holds when the journey has begun.
+// session let them into without one. It no longer holds when the journey has
+// begun, or the session has ended.
 type JourneyBegun struct {
-	Row  Row
-	Seen *login.Seen
-	Done audit.Act
+	Row     Row
+	Session *secret.Digest // the session that lets them in; nil: none does
+	Seen    *login.Seen
+	Done    audit.Act
 }
 
 // JourneyClaimed takes a press, with its tries. It no longer holds when the

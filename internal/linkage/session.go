@@ -78,10 +78,14 @@ func (s *Service) signIn(st *standing, t *state, user corebank.UserID, version i
 		return nil
 	}
 	t.SessionVersion = version
+	until := t.AuthAt.Add(s.Rules.SessionFor)
+	if c := t.Certificate; c != nil && t.Method == corebank.CertificateLogin && c.Facts.NotAfter.Before(until) {
+		until = c.Facts.NotAfter // it proves nobody any longer than the certificate itself
+	}
 	token := sessionToken(*t, st.row.ID)
 	b := &SessionBegun{Session: Session{
 		Digest: secret.DigestOf(sessionKind, s.Institution, token), User: user, AuthAt: t.AuthAt, Method: t.Method,
-		Questioned: t.Question != nil, Until: t.AuthAt.Add(s.Rules.SessionFor),
+		Questioned: t.Question != nil, Until: until,
 	}}
 	b.InPlaceOf, _ = s.sessionDigest(st.visit.Session)
 	return b
@@ -156,7 +160,10 @@ func (s *Service) resume(ctx context.Context, st *standing) (*standing, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.Store.Commit(ctx, JourneyBegun{Row: after.row, Seen: seen, Done: act})
+	err = s.Store.Commit(ctx, JourneyBegun{Row: after.row, Session: &session.Digest, Seen: seen, Done: act})
+	if isConflict(err) {
+		return nil, nil // the session ended while the bank was asked
+	}
 	return after, err
 }
 

@@ -173,8 +173,11 @@ func TestWhatWasCancelledAfterABackupStaysDeadInTheRestoredCopy(t *testing.T) {
 				if _, err := s.refresh(s.client, k.tokens.Refresh.Reveal()); err != nil {
 					t.Errorf("a consent that was resumed: %v", err)
 				}
-				if session, err := s.whole.Institution("whole").Session(t.Context(), k.session); err != nil || !session.Questioned {
+				if session, err := s.whole.Institution("whole").Session(t.Context(), k.session); fault.Of(err) != fault.NotFound {
 					t.Errorf("a session came back as %+v, %v", session, err)
+				}
+				if token, err := s.whole.Institution("whole").InitialAccessToken(t.Context(), k.initial); err != nil || token.UsesLeft != 0 {
+					t.Errorf("an initial access token came back as %+v, %v", token, err)
 				}
 			})
 		}

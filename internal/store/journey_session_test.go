@@ -313,6 +313,47 @@ func TestACertificateLoginServesFurtherLinkingsToo(t *testing.T) {
 	})
 }
 
+// Two windows of one browser: in one the session is ended while the other's
+// journey opens and the bank takes its time.
+func TestASessionThatEndsWhileTheBankIsAskedLetsNobodyIn(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := lasting(t, db)
+		b := d.open("fixed")
+		b.press(d.logIn("pin.none"))
+		n := b.open("fixed")
+		n.stands(linkage.PINStep)
+		bank := d.svc.Bank
+		d.svc.Bank = otherwise{bank, func(*corebank.User) {
+			d.svc.Bank = bank
+			n.press(d.svc.SwitchUser)
+		}}
+		b.open("fixed").stands(linkage.LoginStep)
+		if used := d.acts(linkage.SessionUsed, string(n.at.Number)); used != 1 {
+			t.Errorf("the log has %d uses of the session", used)
+		}
+	})
+}
+
+func TestASessionEndsWithTheCertificateOfItsLogin(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := lasting(t, db)
+		d.svc.Rules.SessionFor = 12 * time.Hour
+		b := d.open("fixed")
+		shown := d.certificateOf("usr_ok.cert")
+		shown.Certificate.NotAfter = d.clock.Now().Add(30 * time.Minute)
+		r, err := b.present(shown)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.take(r)
+		b.press(b.logInCertificate("demo-ok-cert-2468"))
+		d.clock.Advance(29 * time.Minute)
+		b.open("fixed").stands(linkage.PINStep)
+		d.clock.Advance(time.Minute)
+		b.open("fixed").stands(linkage.LoginStep)
+	})
+}
+
 // on is the same bank and database at another server.
 func (d *desk) on(s *linkage.Service) *desk {
 	other := *d

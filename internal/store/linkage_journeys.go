@@ -55,13 +55,23 @@ func (in *Institution) stagedPINs(ctx context.Context, id linkage.JourneyID) ([]
 	})
 }
 
-func (in *Institution) insertJourney(ctx context.Context, t tx, r linkage.Row) error {
-	return t.Must(ctx, `INSERT INTO journeys (institution, id, `+journeyColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-		ON CONFLICT (institution, id) DO NOTHING`,
+// insertJourney adds a journey; one that a session lets somebody into only while
+// that session is there.
+func (in *Institution) insertJourney(ctx context.Context, t tx, r linkage.Row, session *secret.Digest) error {
+	args := []any{
 		in.id, int64(r.ID), string(r.Number), string(r.Partner), r.Client, string(r.User), string(r.Company),
 		string(r.Step), r.Version, string(r.Button), r.Press[:], r.Claim, string(r.ClaimButton), micros(r.ClaimUntil),
-		micros(r.BeganAt), micros(r.TouchedAt), micros(r.EndedAt), string(r.Consent), r.Sealed, notNil(r.Way), micros(r.WayUntil))
+		micros(r.BeganAt), micros(r.TouchedAt), micros(r.EndedAt), string(r.Consent), r.Sealed, notNil(r.Way), micros(r.WayUntil),
+	}
+	if session == nil {
+		return t.Must(ctx, `INSERT INTO journeys (institution, id, `+journeyColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+			ON CONFLICT (institution, id) DO NOTHING`, args...)
+	}
+	return t.Must(ctx, `INSERT INTO journeys (institution, id, `+journeyColumns+`)
+		SELECT s.institution, $2, $3, $4, $5, s.user_id, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
+		FROM sign_in_sessions s WHERE s.institution = $1 AND s.digest = $22 AND s.user_id = $6 AND s.until > $16
+		ON CONFLICT (institution, id) DO NOTHING`, append(args, session[:])...)
 }
 
 // notNil keeps an empty blob from being stored as NULL.
@@ -73,7 +83,7 @@ func notNil(b []byte) []byte {
 }
 
 func (in *Institution) applyJourneyBegun(ctx context.Context, t tx, c linkage.JourneyBegun) error {
-	if err := in.insertJourney(ctx, t, c.Row); err != nil {
+	if err := in.insertJourney(ctx, t, c.Row, c.Session); err != nil {
 		return err
 	}
 	return in.applySeen(ctx, t, c.Seen)
@@ -196,7 +206,7 @@ func (in *Institution) applyLoginSettled(ctx context.Context, t tx, c linkage.Lo
 	if c.Begins == nil {
 		return nil
 	}
-	return in.insertJourney(ctx, t, *c.Begins)
+	return in.insertJourney(ctx, t, *c.Begins, nil)
 }
 
 // CertificateTaken returns which journey took a one-time secret. Errors:

@@ -35,8 +35,8 @@ func (db *DB) notSetBack(ctx context.Context) error {
 
 // AcceptSetBack goes on with a database that was set back to an earlier state:
 // all live consents wait from now on, since some may have been cancelled after
-// that state; codes that were not redeemed are over; it stands in the audit log;
-// and the checkpoints of the lost future are put aside.
+// that state; codes that were not redeemed, sign-in sessions and initial access
+// tokens are over; it stands in the audit log; and the checkpoints of the lost future are put aside.
 func AcceptSetBack(ctx context.Context, cfg Config) error {
 	file := cfg.CheckpointFile
 	cfg.CheckpointFile = ""
@@ -65,13 +65,21 @@ func AcceptSetBack(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// hold suspends whatever the customers of an institution have allowed.
+// hold suspends whatever the customers of an institution have allowed, and ends
+// what may have been ended or used up since: logins that outlive their journey,
+// and initial access tokens.
 func (in *Institution) hold(ctx context.Context) error {
 	now := in.now()
 	return in.db.engine.commit(ctx, func(ctx context.Context, t tx) error {
 		err := t.Do(ctx, `UPDATE consents SET state = 'suspended' WHERE institution = $1 AND state = 'active'`, in.id)
 		if err == nil {
 			err = t.Do(ctx, `UPDATE consents SET state = 'ended', end_reason = 'unused', ended_at = $2 WHERE institution = $1 AND state = 'issued'`, in.id, micros(now))
+		}
+		if err == nil {
+			err = t.Do(ctx, `DELETE FROM sign_in_sessions WHERE institution = $1`, in.id)
+		}
+		if err == nil {
+			err = t.Do(ctx, `UPDATE initial_access_tokens SET uses_left = 0 WHERE institution = $1`, in.id)
 		}
 		if err == nil {
 			err = in.record(ctx, t, audit.Act{Name: RestoredName, At: now, Actor: audit.Actor{Kind: audit.Operator}, Outcome: audit.Done})
