@@ -78,6 +78,8 @@ func (o *OCSP) Revoked(c, issuer *x509.Certificate, now time.Time) (time.Time, b
 	}
 	answer, err := o.answerFor(c, issuer, responder, now)
 	switch {
+	case err != nil && answer.status == ocsp.Revoked: // it was, and silence does not undo that
+		return answer.revokedAt, true, nil
 	case err != nil && o.AcceptUnreachable:
 		return time.Time{}, false, nil
 	case err != nil:
@@ -102,6 +104,8 @@ func (o *OCSP) responderOf(c *x509.Certificate) string {
 	return ""
 }
 
+// answerFor returns what the responder says. Beside an error stands what it said
+// last, good where there is nothing.
 func (o *OCSP) answerFor(c, issuer *x509.Certificate, responder string, now time.Time) (ocspAnswer, error) {
 	key := answerKey(sha256.Sum256(slices.Concat(issuer.Raw, c.SerialNumber.Bytes())))
 	o.mu.Lock()
@@ -112,19 +116,25 @@ func (o *OCSP) answerFor(c, issuer *x509.Certificate, responder string, now time
 		return known, nil
 	}
 	if age := now.Sub(failed); !failed.IsZero() && age >= 0 && age < silentFor {
-		return ocspAnswer{}, errors.New("it failed a moment ago")
+		return known, errors.New("it failed a moment ago")
 	}
 	got, err, _ := o.once.Do(string(key[:]), func() (any, error) {
 		answer, err := o.ask(c, issuer, responder, now)
 		o.keep(key, answer, responder, err, now)
 		return answer, err
 	})
-	return got.(ocspAnswer), err
+	if err != nil {
+		return known, err
+	}
+	return got.(ocspAnswer), nil
 }
 
 func (o *OCSP) keep(key answerKey, answer ocspAnswer, responder string, err error, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if said, is := errors.AsType[ocsp.ResponseError](err); is && said.Status == ocsp.Unauthorized {
+		return // it answers, though not for this certificate: the others need not suffer
+	}
 	if err != nil {
 		if o.silent == nil || len(o.silent) >= maxAnswers {
 			o.silent = map[string]time.Time{}

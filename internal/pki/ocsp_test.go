@@ -289,6 +289,37 @@ func TestAnAnswerIsKeptUntilItsOwnEnd(t *testing.T) {
 	}
 }
 
+// Whoever can silence a responder, or make it stumble over another certificate,
+// must not get a revoked one accepted by that.
+func TestARevokedCertificateStaysRevokedWhileTheResponderFails(t *testing.T) {
+	o := newOffice(t, "CA")
+	leaf, _ := o.issue(func(*x509.Certificate) {})
+	other, _ := o.issue(func(*x509.Certificate) {})
+	answer := &reply{change: func(r *ocsp.Response) { r.Status, r.RevokedAt = ocsp.Revoked, time.Now() }}
+	server, asked := o.responder(answer)
+	known := &pki.OCSP{Responder: server.URL, Client: outbound.Client(loopback, 5*time.Second), AcceptUnreachable: true}
+	now := time.Now()
+	if _, revoked, err := known.Revoked(leaf, o.ca, now); !revoked || err != nil {
+		t.Fatalf("revoked: %v, %v", revoked, err)
+	}
+	answer.respond = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	for _, after := range []time.Duration{2 * time.Hour, 2*time.Hour + time.Second} { // asked, and spared
+		if _, revoked, err := known.Revoked(leaf, o.ca, now.Add(after)); !revoked || err != nil {
+			t.Errorf("after %s of silence: revoked %v, %v", after, revoked, err)
+		}
+	}
+	fresh := &pki.OCSP{Responder: server.URL, Client: known.Client, AcceptUnreachable: true}
+	answer.respond = func(w http.ResponseWriter, _ *http.Request) { w.Write(ocsp.UnauthorizedErrorResponse) }
+	if _, _, err := fresh.Revoked(other, o.ca, now); err != nil {
+		t.Fatal(err)
+	}
+	answer.respond = nil
+	asked.Store(0)
+	if _, revoked, err := fresh.Revoked(leaf, o.ca, now); !revoked || err != nil || asked.Load() != 1 {
+		t.Errorf("after it did not answer for another: revoked %v, %v, asked %d times", revoked, err, asked.Load())
+	}
+}
+
 func TestManyLoginsAskOnce(t *testing.T) {
 	o := newOffice(t, "CA")
 	leaf, _ := o.issue(func(*x509.Certificate) {})
