@@ -46,3 +46,24 @@ func TestAMegabyteOfHeadersIsRefusedAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// Hosts chosen by name speak HTTP/2 as the server means them to; those that ask for a
+// customer's certificate speak HTTP/1.1 alone (journey.md rule 1).
+func TestEveryHostButTheCertificatesSpeaksHTTP2(t *testing.T) {
+	b := newBank(t)
+	stop := b.serve()
+	defer stop()
+	for _, host := range []struct{ listener, name, speaks string }{
+		{":8443", "link.ume.example", "h2"}, {":8445", "mtls.ume.example", "h2"}, {":8446", "api.ume.example", "h2"},
+		{":8444", "cert1.ume.example", "http/1.1"},
+	} {
+		c, err := tls.Dial("tcp", b.listeners[host.listener].Addr().String(), &tls.Config{RootCAs: b.roots, ServerName: host.name, NextProtos: []string{"h2", "http/1.1"}})
+		if err != nil {
+			t.Fatalf("%s: %v", host.name, err)
+		}
+		if got := c.ConnectionState().NegotiatedProtocol; got != host.speaks {
+			t.Errorf("%s speaks %q, not %s", host.name, got, host.speaks)
+		}
+		c.Close()
+	}
+}

@@ -16,9 +16,10 @@ var suites = []uint16{
 	tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 }
 
-// ServerTLS is for hosts that ask for no certificate.
+// ServerTLS is for hosts that ask for no certificate. It names its protocols, since
+// a server adds them to the settings it is given and not to those chosen by name.
 func ServerTLS(certificates ...tls.Certificate) *tls.Config {
-	return &tls.Config{Certificates: certificates, MinVersion: tls.VersionTLS12, CipherSuites: suites}
+	return &tls.Config{Certificates: certificates, MinVersion: tls.VersionTLS12, CipherSuites: suites, NextProtos: []string{"h2", "http/1.1"}}
 }
 
 // CertificateHostTLS is for the hosts of certificate login (journey.md rule 1). It
