@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"renkei.dev/internal/i18n"
+	"renkei.dev/internal/web"
 )
 
 const (
@@ -256,8 +257,20 @@ func TestASessionSkipsTheLoginInItsBrowserAloneAndGivesWayToAnotherUser(t *testi
 	other := h.browser(t, i18n.Japanese)
 	other.open("/authorize")
 	other.stands("login", "AL-100", http.StatusOK)
+	for range maxJourneys {
+		b.open("/authorize")
+	}
 	b.press("別の利用者としてログインする")
 	b.stands("login", "AL-100", http.StatusOK)
+	kept := 0
+	for name := range b.cookies {
+		if strings.HasPrefix(name, web.HostPrefix+"jny_") {
+			kept++
+		}
+	}
+	if kept > maxJourneys {
+		t.Errorf("the browser keeps %d journeys", kept)
+	}
 	if b.cleared != `"cache"` {
 		t.Errorf("the browser is told to forget %q; pages of the user before may come back", b.cleared)
 	}

@@ -183,6 +183,7 @@ func (s *Screens) post(do press) http.HandlerFunc {
 		if result.Again != nil {
 			sessionCookie.Clear(w)
 			web.ClearCache(w)
+			forgetOldest(w, r)
 			s.lead(w, r, *result.Again)
 			return
 		}
