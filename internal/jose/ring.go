@@ -61,6 +61,9 @@ func Generate(alg Algorithm, now time.Time, goodFor time.Duration) (Key, error) 
 	if err != nil {
 		return Key{}, err
 	}
+	if kid[0] == '-' { // would look like a flag where staff name the key on a command line
+		return Generate(alg, now, goodFor)
+	}
 	return Key{KID: kid, Algorithm: alg, State: Next, CreatedAt: now, ExpiresAt: now.Add(goodFor), Private: private}, nil
 }
 
