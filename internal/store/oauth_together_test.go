@@ -95,11 +95,44 @@ func TestOfManyCallsWithOneProofAtOnceOneIsAnswered(t *testing.T) {
 	})
 }
 
+// A partner of two banks may count its proofs at each by itself, with one key.
+func TestOneInstitutionsProofIsNoReplayAtAnother(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		here, there := db.Institution("demo"), db.Institution("other")
+		bound, key := w.ownToken()
+		_, keyThere := w.ownTokenIn(there)
+		var all sync.WaitGroup
+		for n := range 40 {
+			use := oauth.ProofUse{Thumbprint: bound, At: w.Now(), Proof: oauth.Replay{
+				What: oauth.ProofReplay, Until: w.Now().Add(time.Minute).Truncate(time.Second),
+				Digest: secret.DigestOf("dpop proof", "together", secret.Of(string(rune('a'+n)))),
+			}}
+			all.Go(func() {
+				if _, err := here.UseAccessToken(t.Context(), key, use); err != nil {
+					t.Errorf("call %d here: %v", n, err)
+				}
+			})
+			all.Go(func() {
+				if _, err := there.UseAccessToken(t.Context(), keyThere, use); err != nil {
+					t.Errorf("call %d there: %v", n, err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
 // ownToken puts a partner's own token into the store.
 func (w *protocolWorld) ownToken() (thumbprint string, k oauth.Key) {
 	w.t.Helper()
+	return w.ownTokenIn(w.in)
+}
+
+func (w *protocolWorld) ownTokenIn(in *store.Institution) (thumbprint string, k oauth.Key) {
+	w.t.Helper()
 	k = oauth.Key{ID: consentNumber.Add(1) + 1<<40, Digest: secret.DigestOf("access token", "together", secret.Of(time.Now().String()))}
-	err := w.in.Commit(w.t.Context(), oauth.TokenIssued{
+	err := in.Commit(w.t.Context(), oauth.TokenIssued{
 		Header: oauth.Header{Client: w.client.ID, Partner: oauthtest.PartnerID, At: w.Now()},
 		Access: oauth.NewAccessToken{Key: k, Confirmation: oauth.Confirmation{Method: oauth.BoundByDPoP, Thumbprint: "bound"}, Scope: "partner", Audience: "api", ExpiresAt: w.Now().Add(time.Minute)},
 	})

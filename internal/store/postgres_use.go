@@ -155,7 +155,11 @@ func (u *pgUses) ask(ctx context.Context, group []*pgUse) ([]error, error) {
 		return nil, err
 	}
 	defer rows.Close()
-	first := make(map[oauth.Replay]struct{}, n) // of a proof that came twice in the group one is the first
+	type spent struct {
+		institution string
+		proof       oauth.Replay
+	}
+	first := make(map[spent]struct{}, n) // of a proof that came twice in the group one is the first
 	for rows.Next() {
 		i := numberIn(rows) - 1
 		if i < 0 || i >= n {
@@ -170,8 +174,9 @@ func (u *pgUses) ask(ctx context.Context, group []*pgUse) ([]error, error) {
 		if !q.alive() {
 			continue
 		}
-		_, again := first[q.use.Proof]
-		first[q.use.Proof] = struct{}{}
+		once := spent{q.institution, q.use.Proof}
+		_, again := first[once]
+		first[once] = struct{}{}
 		if lost == 1 || again {
 			errs[i] = oauth.Replayed{What: q.use.Proof.What}
 		}
