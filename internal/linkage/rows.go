@@ -97,7 +97,6 @@ type LoginSettled struct {
 type JourneyBegun struct {
 	Row     Row
 	Session *secret.Digest // the session that lets them in; nil: none does
-	Seen    *login.Seen
 	Done    audit.Act
 }
 

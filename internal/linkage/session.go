@@ -154,13 +154,13 @@ func (s *Service) resume(ctx context.Context, st *standing) (*standing, error) {
 	if a.after != nil {
 		return nil, nil
 	}
-	a.usual = a.usual || !s.Rules.SteppedUp
+	a.usual = true // whoever holds the cookie teaches the risk rules nothing: it proved no user
 	in := entry{at: session.AuthAt, method: session.Method, questioned: session.Questioned}
-	after, seen, _, act, err := s.letIn(st, in, secret.Digest{}, a)
+	after, _, _, act, err := s.letIn(st, in, secret.Digest{}, a)
 	if err != nil {
 		return nil, err
 	}
-	err = s.Store.Commit(ctx, JourneyBegun{Row: after.row, Session: &session.Digest, Seen: seen, Done: act})
+	err = s.Store.Commit(ctx, JourneyBegun{Row: after.row, Session: &session.Digest, Done: act})
 	if isConflict(err) {
 		return nil, nil // the session ended while the bank was asked
 	}

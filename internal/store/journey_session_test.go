@@ -354,6 +354,28 @@ func TestASessionEndsWithTheCertificateOfItsLogin(t *testing.T) {
 	})
 }
 
+// What a thief of the cookie comes with must not become the user's own: the next
+// login from there would be asked less.
+func TestWhatASessionIsUsedWithDoesNotBecomeUsual(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := lasting(t, db)
+		d.svc.Rules.SteppedUp, d.svc.Rules.Login.Risk.AsksFrom = true, 1000
+		b := d.open("fixed")
+		b.press(d.logIn("ok.pw"))
+		own, err := d.in.Sightings(t.Context(), "usr_ok.pw")
+		if err != nil || len(own) != 4 {
+			t.Fatalf("a login is remembered as %+v, %v", own, err)
+		}
+		d.clock.Advance(25 * time.Minute)
+		thief := (&browser{desk: d, signed: b.signed}).open("chooser")
+		thief.stands(linkage.BusinessStep)
+		after, err := d.in.Sightings(t.Context(), "usr_ok.pw")
+		if err != nil || len(after) != len(own) {
+			t.Errorf("after it %+v, %v", after, err)
+		}
+	})
+}
+
 // on is the same bank and database at another server.
 func (d *desk) on(s *linkage.Service) *desk {
 	other := *d

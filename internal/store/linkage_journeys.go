@@ -83,10 +83,7 @@ func notNil(b []byte) []byte {
 }
 
 func (in *Institution) applyJourneyBegun(ctx context.Context, t tx, c linkage.JourneyBegun) error {
-	if err := in.insertJourney(ctx, t, c.Row, c.Session); err != nil {
-		return err
-	}
-	return in.applySeen(ctx, t, c.Seen)
+	return in.insertJourney(ctx, t, c.Row, c.Session)
 }
 
 func (in *Institution) applyJourneyClaimed(ctx context.Context, t tx, c linkage.JourneyClaimed) error {
