@@ -51,7 +51,7 @@ func (c *call) listAccounts() (any, error) {
 	if len(c.access.Extent.Functions) == 0 { // what the accounts were consented for is gone
 		return nil, c.denied(problem{code: "insufficient_scope"})
 	}
-	known, err := c.bank.view(c.r.Context(), c.access.User)
+	known, err := c.user()
 	if err != nil {
 		return nil, err
 	}

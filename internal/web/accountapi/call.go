@@ -33,6 +33,19 @@ type call struct {
 	access    oauth.Access
 	alias     string // the account in the path; empty: none
 	account   corebank.AccountID
+	known     *view // what the bank says of the user; nil: it was not asked yet
+}
+
+// user asks the bank for the user once a call, however slow it is.
+func (c *call) user() (view, error) {
+	if c.known == nil {
+		v, err := c.bank.view(c.r.Context(), c.access.User)
+		if err != nil {
+			return view{}, err
+		}
+		c.known = &v
+	}
+	return *c.known, nil
 }
 
 // headers are those of every answer (FAPI 2.0 Security Profile §5.3.4, RFC 9449
@@ -102,7 +115,7 @@ func (c *call) choose(alias string) error {
 	if c.account == "" {
 		return c.denied(problem{code: "account_not_in_consent"})
 	}
-	known, err := c.bank.view(c.r.Context(), c.access.User)
+	known, err := c.user()
 	if err != nil {
 		return err
 	}
@@ -132,7 +145,7 @@ func (c *call) permitted(known view) error {
 
 // may tells whether the bank still lets the user use a function.
 func (c *call) may(f corebank.BusinessFunction) error {
-	known, err := c.bank.view(c.r.Context(), c.access.User)
+	known, err := c.user()
 	if err != nil {
 		return err
 	}

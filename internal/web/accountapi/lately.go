@@ -24,7 +24,8 @@ type view struct {
 	at       time.Time
 }
 
-// lately asks the bank what a user is and may, at most twice a second for each.
+// lately asks the bank what a user is and may, at most twice a second for each; an
+// answer is as old as its question, however long the bank took.
 type lately struct {
 	bank  corebank.Connector
 	now   func() time.Time
@@ -53,7 +54,7 @@ func (l *lately) view(ctx context.Context, user corebank.UserID) (view, error) {
 			return view{}, err
 		}
 	}
-	v.at = l.now()
+	v.at = now // of the question: the answers may be as old
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.known == nil || len(l.known) >= knownAtMost {
