@@ -10,6 +10,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -40,7 +41,7 @@ type Config struct {
 	Listen   string        // loopback address and first port; empty: as before, or DefaultPort
 	Database string        // postgres://…; empty: SQLite in the data directory
 	IdleFor  time.Duration // how long a page of the journey is good; 0: as at a bank
-	Reset    bool          // forget everything but the certificates first
+	Reset    bool          // forget everything but ports and certificates first
 	Crowd    int           // so many companies more, for measurements
 	// SessionFor is how long a login serves further linkings of its browser; 0: not at all.
 	SessionFor time.Duration
@@ -92,8 +93,10 @@ func open(ctx context.Context, cfg Config) (*demo, error) {
 }
 
 func (d *demo) open(ctx context.Context) error {
+	var before note
 	if d.cfg.Reset {
-		if err := d.reset(ctx); err != nil {
+		var err error
+		if before, err = d.reset(ctx); err != nil {
 			return err
 		}
 	}
@@ -101,10 +104,10 @@ func (d *demo) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.places, err = choosePlaces(d.cfg.Listen, known, fresh); err != nil {
-		return err
+	if fresh {
+		known.Port = before.Port // a demo that begins anew stays where it was
 	}
-	if err := d.folder.remove(manifestFile); err != nil { // what is there says that all is serving
+	if d.places, err = choosePlaces(d.cfg.Listen, known, fresh); err != nil {
 		return err
 	}
 	if d.database, err = chooseDatabase(d.cfg.Database, known, fresh); err != nil {
@@ -117,7 +120,11 @@ func (d *demo) open(ctx context.Context) error {
 	for _, l := range listeners {
 		d.closers = append(d.closers, l.Close)
 	}
-	// Only now, so that a taken port leaves no directory tied to it.
+	// Only now, so that a taken port leaves no directory tied to it, and a demo that
+	// runs on these data keeps the file that says so.
+	if err := d.folder.remove(manifestFile); err != nil {
+		return err
+	}
 	known.Port, known.Database = d.places.port, d.database
 	if err := d.folder.keep(known); err != nil {
 		return err
@@ -175,18 +182,39 @@ func (d *demo) explained(err error) error {
 }
 
 // reset forgets everything but certificates and looks. A database of PostgreSQL is
-// emptied where it is this demo's: its sealing key shows that.
-func (d *demo) reset(ctx context.Context) error {
+// emptied where it is this demo's: its sealing key shows that. It returns what the
+// data said of themselves. Errors: fault.Unavailable, with nothing lost, while a
+// demo runs on them.
+func (d *demo) reset(ctx context.Context) (note, error) {
 	known, err := d.folder.note()
-	if err == nil && known.Database != "" {
-		err = d.clear(ctx, known)
-	} else if fault.Of(err) != fault.Unavailable {
+	switch {
+	case err == nil:
+		if err := d.atRest(ctx, known); err != nil {
+			return note{}, err
+		}
+		if known.Database != "" {
+			err = d.clear(ctx, known)
+		}
+	case fault.Of(err) != fault.Unavailable:
 		err = nil // nothing is there, or nothing that can be read
 	}
 	if err != nil {
+		return note{}, err
+	}
+	return known, d.folder.reset()
+}
+
+// atRest refuses data whose ports are taken: a demo may be running on them.
+func (d *demo) atRest(ctx context.Context, known note) error {
+	wanted, err := choosePlaces(d.cfg.Listen, known, true)
+	if err != nil {
 		return err
 	}
-	return d.folder.reset()
+	listeners, err := places{host: wanted.host, port: known.Port}.listen(ctx)
+	for _, l := range listeners {
+		l.Close()
+	}
+	return err
 }
 
 func (d *demo) clear(ctx context.Context, known note) error {
@@ -269,10 +297,7 @@ func (p places) start() string { return "http://localhost:" + strconv.Itoa(p.por
 
 // choosePlaces returns the ports to use: those that the data were made for.
 func choosePlaces(listen string, known note, fresh bool) (places, error) {
-	p := places{host: "127.0.0.1", port: known.Port}
-	if fresh {
-		p.port = DefaultPort
-	}
+	p := places{host: "127.0.0.1", port: cmp.Or(known.Port, DefaultPort)}
 	if listen == "" {
 		return p, nil
 	}

@@ -198,6 +198,8 @@ func TestWhatADemoCannotUseIsExplained(t *testing.T) {
 		want string
 	}{
 		{"a port that is taken", demo.Config{Folder: empty, Listen: d.listen}, "is taken"},
+		{"data on which a demo runs", demo.Config{Folder: d.folder}, "is taken"},
+		{"a reset of data on which a demo runs", demo.Config{Folder: d.folder, Reset: true}, "is taken"},
 		{"a directory of other people's", demo.Config{Folder: foreign}, "files that are not a demo's"},
 		{"a reset there", demo.Config{Folder: foreign, Reset: true}, "files that are not a demo's"},
 		{"a damaged directory", demo.Config{Folder: damaged}, "start anew with --reset"},
@@ -219,6 +221,11 @@ func TestWhatADemoCannotUseIsExplained(t *testing.T) {
 	if left, err := os.ReadDir(empty); err != nil || len(left) != 0 {
 		t.Errorf("a start that failed left %v, %v", left, err)
 	}
+	for _, name := range []string{"demo.json", "attack.json", "renkei.db", "keys"} {
+		if _, err := os.Stat(filepath.Join(d.folder, name)); err != nil {
+			t.Errorf("a start that failed took from the demo that runs: %v", err)
+		}
+	}
 }
 
 func TestAResetKeepsOnlyCertificatesAndLooks(t *testing.T) {
@@ -228,13 +235,16 @@ func TestAResetKeepsOnlyCertificatesAndLooks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := d.listen
-	d.listen = ""
-	if err := func() error {
-		ctx, cancel := context.WithCancel(t.Context())
-		return demo.Run(ctx, demo.Config{Folder: d.folder, Listen: port, Reset: true, Log: slog.New(slog.DiscardHandler), Ready: func(string) { cancel() }})
-	}(); err != nil {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var page string
+	if err := demo.Run(ctx, demo.Config{
+		Folder: d.folder, Reset: true, Log: slog.New(slog.DiscardHandler), Ready: func(at string) { page = at; cancel() },
+	}); err != nil {
 		t.Fatal(err)
+	}
+	if page != d.start {
+		t.Errorf("it was at %s and begins anew at %s", d.start, page)
 	}
 	after, err := os.ReadFile(filepath.Join(d.folder, "ca.pem"))
 	if err != nil || string(before) != string(after) {
