@@ -108,9 +108,9 @@ func listed(desk *app.Desk, keys []oauth.SigningKey, now time.Time) []listedKey 
 		if k.State == jose.Retired && !now.Before(k.RemoveAt) {
 			continue
 		}
-		l := listedKey{KID: k.KID, State: string(k.State), Algorithm: k.Algorithm, Kept: "file", CreatedAt: k.CreatedAt}
+		l := listedKey{KID: k.KID, State: string(k.State), Algorithm: k.Algorithm, Kept: "file"}
 		if s, ours := kept[k.KID]; ours {
-			l.Kept = "database"
+			l.Kept, l.CreatedAt = "database", k.CreatedAt // a file does not say since when its key is there
 			if s.InHSM {
 				l.Kept = "hsm"
 			}
