@@ -91,7 +91,7 @@ func TestTheExitStatusSaysWhatKindOfFailureItWas(t *testing.T) {
 		{"an unknown command", []string{"fly"}, exitUsage},
 		{"an unknown flag", []string{"version", "--fast"}, exitUsage},
 		{"a flag that is missing", []string{"serve"}, exitUsage},
-		{"a file that is not there", []string{"serve", "--config", "none.yaml"}, exitUnavailable},
+		{"a file that is not there", []string{"serve", "--config", "none.yaml"}, exitNotFound},
 		{"a file that is wrong", []string{"serve", "--config", "main.go"}, exitInvalid},
 		{"data that are not there", []string{"partner", "list", "--data", t.TempDir()}, exitNotFound},
 		{"a listen address that is none", []string{"demo", "--data", t.TempDir(), "--listen", "here"}, exitInvalid},

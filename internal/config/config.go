@@ -10,6 +10,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,9 +22,13 @@ import (
 )
 
 // Read reads the file at path and every file that it names, as of now. Errors:
-// fault.Unavailable when it cannot be read; fault.Invalid with all Faults.
+// fault.NotFound when there is none, fault.Unavailable when it cannot be read;
+// fault.Invalid with all Faults.
 func Read(path string, now time.Time) (File, Material, error) {
 	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return File{}, Material{}, fault.New(fault.NotFound, "there is no configuration file %s", path)
+	}
 	if err != nil {
 		return File{}, Material{}, fault.Wrap(fault.Unavailable, "read the configuration", err)
 	}

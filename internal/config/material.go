@@ -281,7 +281,7 @@ func withPassword(address string, password secret.Value) string {
 // reason leaves out of an error the path that the operator wrote anyway.
 func reason(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err.Error()
+		return e.Path + ": " + e.Err.Error()
 	}
 	return err.Error()
 }
