@@ -67,10 +67,14 @@ func (c demoRun) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
+	trust := "renkei demo trust"
+	if c.Data != "" {
+		trust += " --data " + folder
+	}
 	return demo.Run(ctx, demo.Config{
 		Folder: folder, Listen: c.Listen, Database: c.Database, Reset: c.Reset, Crowd: c.Crowd, SessionFor: c.SessionFor, IdleFor: c.IdleFor, Log: logTo(to.err, level(c.Verbose)),
 		Ready: func(page string) {
-			fmt.Fprintf(to.out, "The demo bank is open. Start here: %s\n(Data: %s — Ctrl-C ends it, `renkei demo trust` spares the browser's warning)\n", page, folder)
+			fmt.Fprintf(to.out, "The demo bank is open. Start here: %s\n(Data: %s — Ctrl-C ends it, `%s` spares the browser's warning)\n", page, folder, trust)
 		},
 	})
 }
