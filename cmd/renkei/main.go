@@ -81,7 +81,7 @@ func run(args []string, to streams) int {
 	case status >= 0: // --help has said what there is to say
 		return status
 	case err != nil:
-		fmt.Fprintf(to.err, "renkei: %s\nTry: renkei --help\n", err)
+		fmt.Fprintf(to.err, "renkei: %s\nTry: %s --help\n", err, nearest(err))
 		return exitUsage
 	}
 	if err := command.Run(); err != nil {
@@ -89,6 +89,20 @@ func run(args []string, to streams) int {
 		return statusOf(err)
 	}
 	return 0
+}
+
+// nearest is the command that was understood before a command line could be
+// understood no further.
+func nearest(err error) string {
+	name := "renkei"
+	if e, ok := errors.AsType[*kong.ParseError](err); ok {
+		for _, step := range e.Context.Path {
+			if step.Command != nil {
+				name = step.Command.FullPath()
+			}
+		}
+	}
+	return name
 }
 
 // sentence is what an error says, without the kind of failure that may stand at
