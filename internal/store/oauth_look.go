@@ -107,7 +107,9 @@ func (in *Institution) joined(ctx context.Context, l *lookUp, doing string, dest
 // byKey makes a look-up of a single-use value or token, whose parameters are the
 // three that find it.
 func byKey(from string) *lookUp {
-	return lookUpBy(`SELECT `+from+` WHERE t.id = $1 AND t.institution = $2 AND t.digest = $3`, "bigint", "text", "bytea")
+	l := lookUpBy(`SELECT `+from+` WHERE t.id = $1 AND t.institution = $2 AND t.digest = $3`, "bigint", "text", "bytea")
+	l.unique = true
+	return l
 }
 
 var (

@@ -329,7 +329,7 @@ func (p *sqliteReaders) Query(ctx context.Context, sql string, args ...any) (row
 }
 
 func (p *sqliteReaders) Each(ctx context.Context, l *lookUp, scan func(int, row) error, args ...any) error {
-	rs, err := p.query(ctx, l.one, args, false)
+	rs, err := p.query(ctx, l.one, args, l.unique)
 	for n := 0; err == nil && rs.Next(); n++ {
 		err = scan(n, &rs)
 	}

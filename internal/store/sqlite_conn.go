@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 
 	"modernc.org/sqlite"
 
@@ -167,9 +168,7 @@ func (c *sqliteConn) query(sql string, args []any, single bool) (rs readRows, er
 	rs.width = len(open.Columns())
 	for {
 		n := len(rs.values)
-		for range rs.width {
-			rs.values = append(rs.values, nil)
-		}
+		rs.values = slices.Grow(rs.values, rs.width)[:n+rs.width]
 		switch err := open.Next(rs.values[n:]); {
 		case err == io.EOF:
 			rs.values = rs.values[:n]

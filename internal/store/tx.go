@@ -35,7 +35,8 @@ type lookUp struct {
 	// many is for PostgreSQL and all keys that are looked up at the same time: its
 	// parameters are arrays of one's, and its rows begin with the number of their
 	// key, from 1. Empty: there is none.
-	many string
+	many   string
+	unique bool // whether a key has at most one row, so that no second is looked for
 }
 
 // lookUpBy makes a look-up of one SELECT; types are those of its parameters. Beside
@@ -48,7 +49,7 @@ func lookUpBy(one string, types ...string) *lookUp {
 		arrays[i-1], names[i-1] = "$"+n+"::"+types[i-1]+"[]", "k"+n
 		inner = strings.ReplaceAll(inner, "$"+n, "q.k"+n)
 	}
-	return &lookUp{one, "SELECT q.n, f.* FROM unnest(" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS q(" + strings.Join(names, ", ") +
+	return &lookUp{one: one, many: "SELECT q.n, f.* FROM unnest(" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS q(" + strings.Join(names, ", ") +
 		", n) CROSS JOIN LATERAL (" + inner + " OFFSET 0) AS f"}
 }
 
