@@ -42,7 +42,7 @@ type Access struct {
 	Scope    string
 	Grant    GrantID
 	Consent  string             // empty for a partner's own token (client credentials)
-	Subject  string             // the pairwise subject, or the client's id
+	Subject  string             // the pairwise subject, or the client's id; at the issuer's own resources, for APIs name nobody
 	User     corebank.UserID    // empty for a partner's own token
 	Company  corebank.CompanyID // empty for a partner's own token
 	AuthTime time.Time
@@ -222,7 +222,10 @@ func (e *Engine) opened(ctx context.Context, r AccessRequest, t AccessToken, now
 	}
 	a := Access{Client: t.Client, Partner: p.ID, Grant: t.Grant, Scope: t.Scope, AuthTime: t.AuthTime, ACR: t.ACR, Subject: string(t.Client)}
 	if s := t.Standing; s != nil {
-		a.Consent, a.User, a.Company, a.Subject, a.Extent = s.Consent, s.User, s.Company, e.subject(s), s.Extent
+		a.Consent, a.User, a.Company, a.Subject, a.Extent = s.Consent, s.User, s.Company, "", s.Extent
+		if r.Audience == e.issuer.URL {
+			a.Subject = e.subject(s)
+		}
 		a.Extent.Functions = e.functionsLeft(k, p, t)
 		granted, _ := parseScope(t.Scope)
 		a.Scope = granted.cut(k.scopes, a.Extent.Functions).String()

@@ -99,11 +99,11 @@ func FuzzNonce(f *testing.F) {
 	now := time.Unix(1_800_000_000, 0)
 	good := map[string]bool{}
 	for _, at := range []time.Duration{-3 * time.Minute, -2 * time.Minute, -time.Minute, 0, time.Minute} {
-		good[n.now(authorizationServer, now.Add(at))] = true
-		f.Add(n.now(authorizationServer, now.Add(at)))
+		good[n.at(authorizationServer, step(now.Add(at)))] = true
+		f.Add(n.at(authorizationServer, step(now.Add(at))))
 	}
-	f.Add(n.now(resourceServer, now))
-	f.Add(n.now(authorizationServer, now) + "\n")
+	f.Add(n.at(resourceServer, step(now)))
+	f.Add(n.at(authorizationServer, step(now)) + "\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if n.good(authorizationServer, text, now) && !good[text] {
 			t.Fatalf("%q is no nonce of ours", text)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,8 +43,6 @@ func (n nonces) at(s server, step uint32) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(out)[:4+nonceMAC])
 }
 
-func (n nonces) now(s server, now time.Time) string { return n.at(s, step(now)) }
-
 // good tells whether a nonce is ours for this server and fresh.
 func (n nonces) good(s server, nonce string, now time.Time) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(nonce)
@@ -62,8 +61,29 @@ func step(t time.Time) uint32 { return uint32(t.Unix() / int64(nonceStep/time.Se
 
 // Nonce returns the DPoP nonce to hand out at the authorization server's
 // endpoints now (RFC 9449 §8).
-func (e *Engine) Nonce() string { return e.nonces.now(authorizationServer, e.now()) }
+func (e *Engine) Nonce() string {
+	return e.handOut(&e.handedOut[0], authorizationServer)
+}
 
 // ResourceNonce returns the DPoP nonce to hand out at APIs, UserInfo and grants
 // now (RFC 9449 §9).
-func (e *Engine) ResourceNonce() string { return e.nonces.now(resourceServer, e.now()) }
+func (e *Engine) ResourceNonce() string {
+	return e.handOut(&e.handedOut[1], resourceServer)
+}
+
+// handedOut is the nonce of one step.
+type handedOut struct {
+	step  uint32
+	nonce string
+}
+
+// handOut makes a step's nonce once: every answer carries it.
+func (e *Engine) handOut(last *atomic.Pointer[handedOut], s server) string {
+	now := step(e.now())
+	if h := last.Load(); h != nil && h.step == now {
+		return h.nonce
+	}
+	h := &handedOut{now, e.nonces.at(s, now)}
+	last.Store(h)
+	return h.nonce
+}

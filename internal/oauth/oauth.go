@@ -73,12 +73,14 @@ type Engine struct {
 	issuer  Issuer
 	clients clientCache
 	nonces  nonces
-	proofs  jose.Proofs
-	denials audit.Flood
-	pushes  pushes
-	ring    atomic.Pointer[jose.Ring]
-	servers map[ClientID]knownServer
-	signs   bool // whether some API's access tokens are JWTs
+	// handedOut are the nonces of now, of the authorization server and of resources.
+	handedOut [2]atomic.Pointer[handedOut]
+	proofs    jose.Proofs
+	denials   audit.Flood
+	pushes    pushes
+	ring      atomic.Pointer[jose.Ring]
+	servers   map[ClientID]knownServer
+	signs     bool // whether some API's access tokens are JWTs
 }
 
 // New returns the engine of one issuer. Errors: fault.Invalid for a Config that
