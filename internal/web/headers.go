@@ -31,8 +31,13 @@ const permissions = "accelerometer=(), autoplay=(), camera=(), display-capture=(
 
 // Wrap sets the headers before next runs.
 func (h Headers) Wrap(next http.Handler) http.Handler {
+	always := http.Header{}
+	h.set(always)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.set(w.Header())
+		out := w.Header()
+		for name, values := range always {
+			out[name] = values[:1:1] // who adds to it copies it; who sets it takes another
+		}
 		next.ServeHTTP(w, r)
 	})
 }

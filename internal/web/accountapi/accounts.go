@@ -72,7 +72,7 @@ func (c *call) listAccounts() (any, error) {
 		}
 		seen[a.ID] = true
 		shown := account{
-			AccountID: c.Alias(c.access.Partner, a.ID), BranchCode: a.BranchCode, BranchName: a.BranchName,
+			AccountID: c.aliases.of(c.access.Partner, a.ID), BranchCode: a.BranchCode, BranchName: a.BranchName,
 			TypeCode: string(a.Type), TypeName: typeNames[a.Type], Number: a.Number, PrimaryCode: "2",
 			Name: a.Holder, NameKana: a.HolderKana, Memo: a.Memo, Currency: currency, Status: pinStatuses[pins[a.ID]],
 		}
@@ -86,7 +86,7 @@ func (c *call) listAccounts() (any, error) {
 	}
 	for _, id := range consented {
 		if !seen[id] {
-			list.Accounts = append(list.Accounts, account{AccountID: c.Alias(c.access.Partner, id), Status: "no_permission"})
+			list.Accounts = append(list.Accounts, account{AccountID: c.aliases.of(c.access.Partner, id), Status: "no_permission"})
 		}
 	}
 	return list, nil

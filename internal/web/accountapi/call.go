@@ -3,8 +3,8 @@ package accountapi
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -108,8 +108,9 @@ func (c *call) choose(alias string) error {
 	}
 	c.alias = alias
 	for _, account := range c.access.Extent.Accounts {
-		if c.Alias(c.access.Partner, account) == alias {
+		if c.aliases.of(c.access.Partner, account) == alias {
 			c.account = account
+			break
 		}
 	}
 	if c.account == "" {
@@ -205,7 +206,15 @@ func newUUID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	var text [36]byte
+	for i, part := range [...][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		at := [...]int{0, 9, 14, 19, 24}[i]
+		if i > 0 {
+			text[at-1] = '-'
+		}
+		hex.Encode(text[at:], part)
+	}
+	return string(text[:])
 }
 
 func isUUID(s string) bool {

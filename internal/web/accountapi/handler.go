@@ -5,7 +5,8 @@
 // inquiry PIN may be used is linkage's, and the figures are the bank's. It turns
 // their answers into JSON and their refusals into the problems of one catalogue,
 // in which one code has one cause and one next action. It knows no SQL and keeps
-// nothing but what the bank said of a user half a second ago. Start with routes.
+// nothing but what the bank said of a user half a second ago and by which ids
+// partners know accounts. Start with routes.
 package accountapi
 
 import (
@@ -82,13 +83,14 @@ func needs(f ...corebank.BusinessFunction) []corebank.BusinessFunction { return 
 
 type api struct {
 	Options
-	table []route
-	bank  lately
+	table   []route
+	bank    lately
+	aliases aliases
 }
 
 // Handler returns the API of one institution, for requests at its origin.
 func Handler(o Options) http.Handler {
-	a := &api{Options: o, bank: lately{bank: o.Bank, now: o.Now}}
+	a := &api{Options: o, bank: lately{bank: o.Bank, now: o.Now}, aliases: aliases{make: o.Alias}}
 	a.table = a.routes()
 	return a
 }
