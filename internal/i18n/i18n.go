@@ -172,10 +172,6 @@ func (w Words) T(key string, pairs ...any) string {
 	if !strings.Contains(sentence, "{") {
 		return sentence
 	}
-	given := make(map[string]string, len(pairs)/2)
-	for i := 0; i+1 < len(pairs); i += 2 {
-		given[fmt.Sprint(pairs[i])] = fmt.Sprint(pairs[i+1])
-	}
 	var out strings.Builder
 	for {
 		before, rest, ok := strings.Cut(sentence, "{")
@@ -185,7 +181,7 @@ func (w Words) T(key string, pairs ...any) string {
 		}
 		name, after, _ := strings.Cut(rest, "}")
 		name, forms, counted := strings.Cut(name, ":")
-		value, ok := given[name]
+		value, ok := given(pairs, name)
 		if !ok {
 			panic(key + " wants to know " + name)
 		}
@@ -200,6 +196,20 @@ func (w Words) T(key string, pairs ...any) string {
 		out.WriteString(value)
 		sentence = after
 	}
+}
+
+// given finds the fact of a name among a few pairs.
+func given(pairs []any, name string) (string, bool) {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i] != name {
+			continue
+		}
+		if said, ok := pairs[i+1].(string); ok {
+			return said, true
+		}
+		return fmt.Sprint(pairs[i+1]), true
+	}
+	return "", false
 }
 
 // Plain returns the sentence of key; false for one that wants facts, or none.
