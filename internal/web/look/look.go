@@ -36,6 +36,7 @@ type Look struct {
 	assets *web.Assets
 	folder fs.FS // the brand's; never nil
 	base   map[i18n.Language]*template.Template
+	said   map[i18n.Language]map[string]string
 }
 
 // New returns the looks of a brand: a folder with brand.json and, as far as the
@@ -67,6 +68,10 @@ func New(folder fs.FS) (*Look, error) {
 	if err := l.gather(); err != nil {
 		return nil, err
 	}
+	l.said = map[i18n.Language]map[string]string{}
+	for _, language := range i18n.Languages {
+		l.said[language] = l.constants(language)
+	}
 	l.base = map[i18n.Language]*template.Template{}
 	for _, language := range i18n.Languages {
 		l.base[language] = template.New("layout").Option("missingkey=error")
@@ -77,6 +82,24 @@ func New(folder fs.FS) (*Look, error) {
 		}
 	}
 	return l, nil
+}
+
+// constants returns what the frame of every page says of the brand, by the text
+// and attributes of the template that say it.
+func (l *Look) constants(language i18n.Language) map[string]string {
+	known := map[string]string{}
+	for action, said := range map[string]string{
+		`{{.Bank}}`: l.Brand.Name.In(language), `{{.Own .Look.Brand.Service}}`: l.Brand.Service.In(language),
+		`{{.Own .Look.Brand.Contact.Desk}}`: l.Brand.Contact.Desk.In(language), `{{.Own .Look.Brand.Contact.Hours}}`: l.Brand.Contact.Hours.In(language),
+	} {
+		if !strings.Contains(said, "{{") {
+			known[">"+action+"<"] = ">" + template.HTMLEscapeString(said) + "<"
+		}
+	}
+	for _, name := range []string{"brand.css", "renkei.css", "renkei.js"} {
+		known[`="{{.Look.Asset "`+name+`"}}"`] = `="` + template.HTMLEscapeString(l.Asset(name)) + `"`
+	}
+	return known
 }
 
 func builtInTemplates() fs.FS {
@@ -179,9 +202,13 @@ func (l *Look) parse(t *template.Template, ours fs.FS, name string, language i18
 // attribute may stand.
 var sentence = regexp.MustCompile(`(=?)\{\{\$?\.T\s"([a-z0-9_.]+)"\}\}`)
 
-// spoken puts the words of a language that need no facts into a template once,
-// instead of each time that a page is shown: half of a page's actions are such.
+// spoken puts the words of a language that need no facts, and the brand's own,
+// into a template once, instead of each time that a page is shown: more than half
+// of a page's actions are such.
 func (l *Look) spoken(text string, language i18n.Language) string {
+	for action, said := range l.said[language] {
+		text = strings.ReplaceAll(text, action, said)
+	}
 	words := l.words.In(language)
 	return sentence.ReplaceAllStringFunc(text, func(action string) string {
 		m := sentence.FindStringSubmatch(action)
@@ -192,6 +219,9 @@ func (l *Look) spoken(text string, language i18n.Language) string {
 		return template.HTMLEscapeString(said)
 	})
 }
+
+// usualPage is room for nearly every page, in bytes.
+const usualPage = 16 << 10
 
 // Render returns a page's HTML in the language of its words. view is a struct with Page embedded.
 func (s *Set) Render(name string, view any) ([]byte, error) {
@@ -204,6 +234,7 @@ func (s *Set) Render(name string, view any) ([]byte, error) {
 		return nil, fault.New(fault.Internal, "there is no page %s", name)
 	}
 	var out bytes.Buffer
+	out.Grow(usualPage)
 	if err := page.ExecuteTemplate(&out, "layout", view); err != nil {
 		return nil, fault.Wrap(fault.Internal, "write the page "+name, err)
 	}

@@ -165,3 +165,35 @@ func TestASwitchOfLanguageLeadsNowhereElse(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatABrandOrAFactSaysIsTextAndNoHTML(t *testing.T) {
+	page := fstest.MapFS{"hello.html": {Data: []byte(`{{define "main"}}{{template "facts" .Facts}}{{end}}`)}}
+	l, err := New(fstest.MapFS{"brand.json": {Data: plainBrand(t, `"en": "The Bank"`, `"en": "The <b>{{.Nobody}}</b> \"Bank\""`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := l.Pages(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	view := struct {
+		Page
+		Facts []Fact
+	}{l.Page(httptest.NewRequest(http.MethodGet, "/?lang=en", nil), "AL-000", "login.heading"), []Fact{
+		{Name: "<i>name", Value: `<script>"v"</script>`, Lines: []string{"<a>", "b & c"}, OfBank: true},
+		{Name: "terms", Value: "<u>", Lines: []string{"<p>"}, Link: "javascript:alert(1)"},
+	}}
+	html, err := pages.Render("hello", view)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`The &lt;b&gt;{{.Nobody}}&lt;/b&gt; &#34;Bank&#34;</span>`,
+		`<div><dt>&lt;i&gt;name</dt><dd lang="ja">&lt;script&gt;&#34;v&#34;&lt;/script&gt;<ul><li>&lt;a&gt;</li><li>b &amp; c</li></ul></dd></div>`,
+		`<a href="#ZgotmplZ">&lt;u&gt;</a><ul><li>&lt;p&gt;</li></ul>`,
+	} {
+		if !strings.Contains(string(html), want) {
+			t.Errorf("the page has no %s:\n%s", want, html)
+		}
+	}
+}

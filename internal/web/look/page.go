@@ -1,6 +1,7 @@
 package look
 
 import (
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -114,6 +115,43 @@ type Fact struct {
 	Link  string   // an address that Value leads to
 	// OfBank says that Value is as the bank wrote it, in Japanese whatever the page speaks.
 	OfBank bool
+}
+
+// Row returns a fact without a link as HTML. Pages are full of them, and the
+// template would take many times as long for each.
+func (f Fact) Row() template.HTML {
+	var b strings.Builder
+	b.WriteString("<div><dt>")
+	template.HTMLEscape(&b, []byte(f.Name))
+	b.WriteString("</dt><dd")
+	if f.OfBank {
+		b.WriteString(` lang="ja"`)
+	}
+	b.WriteString(">")
+	template.HTMLEscape(&b, []byte(f.Value))
+	f.list(&b)
+	b.WriteString("</dd></div>")
+	return template.HTML(b.String())
+}
+
+// List returns Lines as HTML; empty: there are none.
+func (f Fact) List() template.HTML {
+	var b strings.Builder
+	f.list(&b)
+	return template.HTML(b.String())
+}
+
+func (f Fact) list(b *strings.Builder) {
+	if len(f.Lines) == 0 {
+		return
+	}
+	b.WriteString("<ul>")
+	for _, line := range f.Lines {
+		b.WriteString("<li>")
+		template.HTMLEscape(b, []byte(line))
+		b.WriteString("</li>")
+	}
+	b.WriteString("</ul>")
 }
 
 // Describers returns the ids of what describes the field, for aria-describedby.
