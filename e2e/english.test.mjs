@@ -72,11 +72,11 @@ test('by English names through all six steps, with the errors of each, to the re
   await press('Confirm');
   await press('Allow');
   await page.getByRole('radio', { name: 'Continue with the permission' }).check();
-  await stayAtHandover(context);
+  const handover = await stayAtHandover(context);
   await press('Allow');
   assert.deepEqual(screens, ['AL-100', 'AL-100', 'AL-200', 'AL-200', 'AL-300', 'AL-400', 'AL-400', 'AL-400', 'AL-410', 'AL-500', 'AL-500', 'AL-510']);
   const receipt = page.url();
-  await context.unrouteAll();
+  await handover.leave();
   await journey.press(`Back to ${demo.choosing.name}`);
   await page.waitForURL((url) => url.href.startsWith(demo.choosing.url) && url.pathname !== '/callback');
   await page.getByText(user.accounts[0].number).first().waitFor();

@@ -11,12 +11,12 @@ test('without JavaScript and without the refresh, the button leads back; used ag
   const back = `${demo.fixed.name}へ戻る`;
   await journey.begin(demo.fixed);
   await journey.logIn(user, 'AL-500');
-  await stayAtHandover(context);
+  const handover = await stayAtHandover(context);
   await journey.allow();
   await journey.at('AL-510');
   const receipt = page.url();
   const way = await journey.button(back).getAttribute('href');
-  await context.unrouteAll();
+  await handover.leave();
   await journey.press(back);
   await journey.seesBalances(...user.accounts);
   await page.goto(way);
@@ -31,10 +31,10 @@ test('without JavaScript and without the refresh, the button leads back; used ag
 test('a refusal leads back by its button too', here.with({ scripts: false }, async ({ journey, demo, page, context }) => {
   await journey.begin(demo.fixed);
   await journey.logIn(demo.user('ok.pw'), 'AL-500');
-  await stayAtHandover(context);
+  const handover = await stayAtHandover(context);
   await journey.press('許可しない');
   await page.getByRole('heading', { level: 1, name: 'API連携認証（中止）（利用登録）', exact: true }).waitFor();
-  await context.unrouteAll();
+  await handover.leave();
   await journey.press(`${demo.fixed.name}へ戻る`);
   await page.waitForURL((url) => url.href.startsWith(demo.fixed.url));
 }));

@@ -29,7 +29,7 @@ test('a restart at each of the steps, certificate and way back included', here.w
   assert.deepEqual(await journey.states(), states);
   await journey.confirm();
   await demo.restart();
-  await stayAtHandover(context);
+  const handover = await stayAtHandover(context);
   await journey.allow();
   await journey.at('AL-510');
   const wayBack = () => journey.button(`${demo.choosing.name}へ戻る`).getAttribute('href');
@@ -38,7 +38,7 @@ test('a restart at each of the steps, certificate and way back included', here.w
   await page.reload();
   await journey.at('AL-510');
   assert.equal(await wayBack(), way);
-  await context.unrouteAll();
+  await handover.leave(2);
   await journey.press(`${demo.choosing.name}へ戻る`);
   await journey.seesBalances(...user.accounts);
 }));

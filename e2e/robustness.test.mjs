@@ -98,7 +98,7 @@ test('the way back, shown twice, is the same, and works once; then the page is t
   const user = demo.user('ok.pw');
   await journey.begin(demo.fixed);
   await journey.logIn(user, 'AL-500');
-  await stayAtHandover(context);
+  const handover = await stayAtHandover(context);
   await journey.allow();
   await journey.at('AL-510');
   const address = page.url();
@@ -107,7 +107,7 @@ test('the way back, shown twice, is the same, and works once; then the page is t
   await page.reload();
   await journey.at('AL-510');
   assert.equal(await back(), way);
-  await context.unrouteAll();
+  await handover.leave(2);
   await page.reload();
   await journey.seesBalances(...user.accounts);
   await page.goto(address);

@@ -89,10 +89,10 @@ async function journey(language) {
     await press(go('consent'));
     await picture(page, name('AL-500-errors'));
     await page.locator('input[type=radio][value=proceed]').check();
-    await stayAtHandover(context);
+    const handover = await stayAtHandover(context);
     await press(go('consent'));
     await picture(page, name('AL-510'));
-    await context.unrouteAll();
+    await handover.leave();
     await page.reload();
     await page.waitForURL((url) => url.href.startsWith(demo.choosing.url) && url.pathname !== '/callback');
     await picture(page, name('partner-linked'));

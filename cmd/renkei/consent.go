@@ -54,8 +54,8 @@ func (c consentList) Run(ctx context.Context, to streams) error {
 // chosen are consents that are named, and why something is done to them.
 type chosen struct {
 	target
-	IDs []string `arg:"" optional:"" name:"consent" help:"The consents, as renkei consent list prints them."`
-	Why string   `required:"" help:"Why; it stands in the audit log." placeholder:"TEXT"`
+	IDs    []string `arg:"" optional:"" name:"consent" help:"The consents, as renkei consent list prints them."`
+	Reason string   `required:"" help:"Why; it stands in the audit log." placeholder:"TEXT"`
 }
 
 // each does something to each of the named consents, and says how far it came.
@@ -87,7 +87,7 @@ type consentSuspend struct{ chosen }
 // Run suspends consents.
 func (c consentSuspend) Run(ctx context.Context, to streams) error {
 	return c.each(ctx, to, "Suspended", func(s *linkage.Service, id linkage.ConsentID) error {
-		return s.SuspendConsent(ctx, id, operator(), c.Why)
+		return s.SuspendConsent(ctx, id, operator(), c.Reason)
 	})
 }
 
@@ -96,7 +96,7 @@ type consentEnd struct{ chosen }
 // Run ends consents.
 func (c consentEnd) Run(ctx context.Context, to streams) error {
 	return c.each(ctx, to, "Ended", func(s *linkage.Service, id linkage.ConsentID) error {
-		return s.EndConsent(ctx, id, linkage.EndedByBank, operator(), c.Why)
+		return s.EndConsent(ctx, id, linkage.EndedByBank, operator(), c.Reason)
 	})
 }
 
@@ -112,14 +112,14 @@ that state. End those that the bank knows to be cancelled, then resume the rest.
 
 Examples:
   renkei consent list --state suspended
-  renkei consent end cns_5NQ… --why "cancelled on 26 November, ticket 4711"
-  renkei consent resume --all --why "restored on 27 November, ticket 4712"`
+  renkei consent end cns_5NQ… --reason "cancelled on 26 November, ticket 4711"
+  renkei consent resume --all --reason "restored on 27 November, ticket 4712"`
 }
 
 // Run resumes consents.
 func (c consentResume) Run(ctx context.Context, to streams) error {
 	resume := func(s *linkage.Service, id linkage.ConsentID) error {
-		return s.ResumeConsent(ctx, id, operator(), c.Why)
+		return s.ResumeConsent(ctx, id, operator(), c.Reason)
 	}
 	if !c.All {
 		return c.each(ctx, to, "Resumed", resume)

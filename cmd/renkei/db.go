@@ -204,7 +204,18 @@ func (t target) working() (store.Config, error) {
 	return cfg, err
 }
 
-type dbAccept struct{ target }
+type dbAccept struct {
+	target
+	Anyway bool `help:"Even where no kept checkpoint shows that the database was set back."`
+}
+
+// Help says what it costs.
+func (dbAccept) Help() string {
+	return `Stop the servers first. Every customer's consent is suspended until staff resume it.
+
+Example:
+  renkei db accept --config /etc/renkei/renkei.yaml`
+}
 
 // Run accepts that the database was set back.
 func (c dbAccept) Run(ctx context.Context, to streams) error {
@@ -212,7 +223,7 @@ func (c dbAccept) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
-	if err := store.AcceptSetBack(ctx, cfg); err != nil {
+	if err := store.AcceptSetBack(ctx, cfg, c.Anyway); err != nil {
 		return err
 	}
 	fmt.Fprintln(to.out, "The database is accepted as it is. All consents wait until staff resume them.")

@@ -35,9 +35,24 @@ export function suite({ demo: options = [], chromium = true, flags } = {}) {
   return here;
 }
 
-/** Keeps the browser at the bank's last page, which leads on at once. */
+/**
+ * Keeps the browser at the bank's last page, which leads on at once; `leave(n)` waits
+ * until it tried so after n loads, and lets it go.
+ */
 export async function stayAtHandover(context) {
-  await context.route((url) => url.pathname === '/callback', (route) => route.fulfill({ status: 204 }));
+  let tried = 0;
+  let seen = () => {};
+  await context.route((url) => url.pathname === '/callback', (route) => {
+    tried++;
+    seen();
+    return route.fulfill({ status: 204 });
+  });
+  return {
+    async leave(loads = 1) {
+      while (tried < loads) await new Promise((resolve) => { seen = resolve; });
+      await context.unrouteAll();
+    },
+  };
 }
 
 const results = fileURLToPath(new URL('../test-results/', import.meta.url));

@@ -178,7 +178,7 @@ func Restore(ctx context.Context, cfg Config, from io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return rows, AcceptSetBack(ctx, cfg)
+	return rows, AcceptSetBack(ctx, cfg, true)
 }
 
 // VerifyBackup reads a whole backup into a database that is thrown away, and

@@ -106,9 +106,15 @@ func TestADatabaseThatWasSetBackIsRefusedUntilItIsAccepted(t *testing.T) {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
+			if err := store.AcceptSetBack(t.Context(), cfg, false); err == nil || fault.Of(err) != fault.Refused {
+				t.Fatalf("a database that is as it was left: %v", err)
+			}
 			passive := cfg
 			passive.Passive = true
 			back := open(t, passive)
+			if state := standing(t, back, "cns_live"); state != "active" {
+				t.Fatalf("the consent of a database that was not set back is %s", state)
+			}
 			for _, sql := range []string{`DELETE FROM audit WHERE seq > %d`, `DELETE FROM audit_checkpoint WHERE last_seq > %d`} {
 				if err := back.Tamper(t.Context(), fmt.Sprintf(sql, cut)); err != nil {
 					t.Fatal(err)
@@ -117,7 +123,7 @@ func TestADatabaseThatWasSetBackIsRefusedUntilItIsAccepted(t *testing.T) {
 			if _, err := store.Open(t.Context(), cfg); err == nil || fault.Of(err) != fault.Refused || !strings.Contains(err.Error(), "set back") {
 				t.Fatalf("opened: %v", err)
 			}
-			if err := store.AcceptSetBack(t.Context(), cfg); err != nil {
+			if err := store.AcceptSetBack(t.Context(), cfg, false); err != nil {
 				t.Fatal(err)
 			}
 			again := open(t, cfg)

@@ -12,14 +12,14 @@ import (
 
 // notSetBack refuses a database that is older than the checkpoints which were
 // kept beside it: in it, what customers have cancelled since would live again.
-func (db *DB) notSetBack(ctx context.Context) error {
-	kept, err := keptCheckpoints(db.cfg.CheckpointFile)
+func (db *DB) notSetBack(ctx context.Context, file string) error {
+	kept, err := keptCheckpoints(file)
 	if err != nil || len(kept) == 0 {
 		return err
 	}
 	newest, err := audit.OpenCheckpoint(db.auditKey.Public(), kept[len(kept)-1])
 	if err != nil {
-		return fault.Wrap(fault.Refused, "the checkpoints in "+db.cfg.CheckpointFile+" are of another database", err)
+		return fault.Wrap(fault.Refused, "the checkpoints in "+file+" are of another database", err)
 	}
 	there, _, _, err := db.lastCheckpoint(ctx)
 	if err != nil {
@@ -28,7 +28,7 @@ func (db *DB) notSetBack(ctx context.Context) error {
 	if newest.Size > there.Size {
 		return fault.New(fault.Refused, "the database was set back: its audit log has %d sealed rows, and %s knows of %d. "+
 			"Bring the newer database back; or, if it is lost, run `renkei db accept`: all consents then wait until staff resume them",
-			there.Size, db.cfg.CheckpointFile, newest.Size)
+			there.Size, file, newest.Size)
 	}
 	return nil
 }
@@ -37,12 +37,26 @@ func (db *DB) notSetBack(ctx context.Context) error {
 // all live consents wait from now on, since some may have been cancelled after
 // that state; codes that were not redeemed, sign-in sessions and initial access
 // tokens are over; it stands in the audit log; and the checkpoints of the lost future are put aside.
-func AcceptSetBack(ctx context.Context, cfg Config) error {
+// A database of which nothing shows that it was set back is fault.Refused and left
+// alone, unless anyway says that whoever asks knows it.
+func AcceptSetBack(ctx context.Context, cfg Config, anyway bool) error {
 	file := cfg.CheckpointFile
 	cfg.CheckpointFile = ""
 	db, err := Open(ctx, cfg)
 	if err != nil {
 		return err
+	}
+	if !anyway {
+		err = db.notSetBack(ctx, file)
+		switch {
+		case err == nil:
+			err = fault.New(fault.Refused, "nothing shows that the database was set back: it is left alone")
+		case fault.Of(err) == fault.Refused:
+			err = nil
+		}
+		if err != nil {
+			return errors.Join(err, db.Close())
+		}
 	}
 	rs, err := db.engine.reader().Query(ctx, `SELECT institution FROM partners UNION SELECT institution FROM consents ORDER BY institution`)
 	institutions, err := collect(rs, err, "list the institutions", func(r row) (id string, err error) {

@@ -139,7 +139,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, err
 	}
 	if !cfg.Passive {
-		if err := db.notSetBack(ctx); err != nil {
+		if err := db.notSetBack(ctx, cfg.CheckpointFile); err != nil {
 			e.close()
 			return nil, err
 		}
