@@ -74,6 +74,10 @@ func (s *sealer) run() {
 	}
 }
 
+// endTries is how often a stop tries to seal what is left while the database does
+// not answer.
+const endTries = 3
+
 // end stops the sealer and seals what is left.
 func (s *sealer) end() (err error) {
 	s.once.Do(func() {
@@ -81,8 +85,13 @@ func (s *sealer) end() (err error) {
 		<-s.stopped
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		s.looked = time.Time{}
-		err = s.db.seal(ctx, s, 0)
+		// A connection that broke while nobody looked shows only now; the next is sound.
+		for range endTries {
+			s.looked = time.Time{}
+			if err = s.db.seal(ctx, s, 0); err == nil || fault.Of(err) != fault.Unavailable {
+				return
+			}
+		}
 	})
 	return err
 }
