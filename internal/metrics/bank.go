@@ -3,9 +3,8 @@ package metrics
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
@@ -15,21 +14,36 @@ import (
 // Bank returns c with its calls counted. A wrong secret is an answer like any
 // other; which one it was, and whose, is not counted.
 func (m *Metrics) Bank(institution string, c corebank.Connector) corebank.Connector {
-	return &bank{c, m.calls.MustCurryWith(prometheus.Labels{"institution": institution}), m.callTook.MustCurryWith(prometheus.Labels{"institution": institution})}
+	return &bank{bank: c, institution: institution, of: m}
 }
 
 type bank struct {
-	bank  corebank.Connector
-	calls *prometheus.CounterVec
-	took  prometheus.ObserverVec
+	bank        corebank.Connector
+	institution string
+	of          *Metrics
+	known       sync.Map // answered → figures; as many as methods and outcomes
+}
+
+// figures returns those of a method that answered so. Finding them by their
+// labels would cost as much as some of the bank's answers.
+func (b *bank) figures(method, outcome string) figures {
+	a := answered{method, outcome}
+	f, ok := b.known.Load(a)
+	if !ok {
+		f, _ = b.known.LoadOrStore(a, figures{
+			b.of.calls.WithLabelValues(b.institution, method, outcome), b.of.callTook.WithLabelValues(b.institution, method),
+		})
+	}
+	return f.(figures)
 }
 
 // counted makes a call and counts it.
 func counted[T any](b *bank, method string, call func() (T, error)) (T, error) {
 	began := time.Now()
 	answer, err := call()
-	b.calls.WithLabelValues(method, answerOf(err)).Inc()
-	b.took.WithLabelValues(method).Observe(time.Since(began).Seconds())
+	f := b.figures(method, answerOf(err))
+	f.count.Inc()
+	f.took.Observe(time.Since(began).Seconds())
 	return answer, err
 }
 

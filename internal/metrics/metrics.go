@@ -87,14 +87,18 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, MaxRequestsInFlight: 2, Timeout: 10 * time.Second})
 }
 
+// figures are those of one kind of answer.
+type figures struct {
+	count prometheus.Counter
+	took  prometheus.Observer
+}
+
+// answered is who answered, and how.
+type answered struct{ endpoint, outcome string }
+
 // Site returns what is told of every request to a site of an institution. The
 // endpoint is the pattern of the route that answered, "other" where none did.
 func (m *Metrics) Site(institution, site string) func(r *http.Request, status int, took time.Duration) {
-	type figures struct {
-		requests prometheus.Counter
-		took     prometheus.Observer
-	}
-	type answered struct{ endpoint, outcome string }
 	var known sync.Map // answered → figures; as many as routes and outcomes
 	return func(r *http.Request, status int, took time.Duration) {
 		a := answered{r.Pattern, outcomeOf(status)}
@@ -107,7 +111,7 @@ func (m *Metrics) Site(institution, site string) func(r *http.Request, status in
 				m.requests.WithLabelValues(institution, site, a.endpoint, a.outcome), m.took.WithLabelValues(site, a.endpoint),
 			})
 		}
-		f.(figures).requests.Inc()
+		f.(figures).count.Inc()
 		f.(figures).took.Observe(took.Seconds())
 	}
 }

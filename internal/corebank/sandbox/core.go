@@ -7,7 +7,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"time"
 
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
@@ -41,21 +40,26 @@ func (b *Bank) unlock(ctx context.Context, call string, account corebank.Account
 		return nil, corebank.Closed{OpensAt: b.nextMorning(), Reason: "暗証番号の確認は日中に行います"}
 	}
 	b.calls.count(call, string(account))
-	// A PIN that was right is known again by its MAC: inquiries repeat it.
-	typed := secret.MAC(b.key, "right pin", string(account), pin.Value)
-	if known, ok := b.right.Load(account); ok && known.(secret.Digest).Equal(typed) {
+	if v.knows(pin) {
 		return v, nil
 	}
 	defer b.locks.lock("inquiry " + string(account))() // who waited finds it known
-	if known, ok := b.right.Load(account); ok && known.(secret.Digest).Equal(typed) {
+	if v.knows(pin) {
 		return v, nil
 	}
 	if err := b.check(ctx, v.pins(), string(account), secret.Of(v.PIN), pin.Value); err != nil {
-		b.right.Delete(account) // wrong ones count again before a right one is believed from memory
+		v.right.Store(nil) // wrong ones count again before a right one is believed from memory
 		return nil, err
 	}
-	b.right.Store(account, typed)
+	right := pin.Value
+	v.right.Store(&right)
 	return v, nil
+}
+
+// knows tells whether a PIN was right before, as inquiries repeat it.
+func (v *vault) knows(pin corebank.InquiryPIN) bool {
+	right := v.right.Load()
+	return right != nil && right.Equal(pin.Value)
 }
 
 // pins is the kind of an account's PIN, with the tries that the bank allows it.
@@ -105,14 +109,9 @@ func (b *Bank) Balance(ctx context.Context, account corebank.AccountID, pin core
 		return corebank.Balance{}, err
 	}
 	now := b.now()
-	y, m, d := now.In(corebank.Japan).Date()
-	l := b.ledgerOf(v)
-	current := l.balanceOn(corebank.DateOf(now))
-	return corebank.Balance{
-		Current: current, Withdrawable: current - l.uncleared(corebank.DateOf(now)), At: now.UTC(),
-		PreviousDay:      l.balanceOn(corebank.DateOf(time.Date(y, m, d-1, 0, 0, 0, 0, corebank.Japan))),
-		PreviousMonthEnd: l.balanceOn(corebank.DateOf(time.Date(y, m, 0, 0, 0, 0, 0, corebank.Japan))),
-	}, nil
+	balance := v.ledger.balanceAt(now)
+	balance.At = now.UTC()
+	return balance, nil
 }
 
 // Transactions returns a page of an account's entries.
@@ -145,7 +144,7 @@ func (b *Bank) page(ctx context.Context, call string, account corebank.AccountID
 	}
 	page := corebank.EntryPage{Oldest: oldest}
 	seen := 0
-	for _, e := range b.ledgerOf(v).between(q.From, q.To) {
+	for _, e := range v.ledger.between(now, q.From, q.To) {
 		if !wanted(e) {
 			continue
 		}

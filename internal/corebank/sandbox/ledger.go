@@ -26,36 +26,60 @@ type ledger struct {
 	of      *vault
 	through time.Time // midnight of the first day that is not posted yet
 	entries []corebank.Entry
+	latest  *corebank.Balance // of the last day that is posted; nil: nobody asked yet
 }
 
-// ledgerOf returns an account's ledger, posted through today.
-func (b *Bank) ledgerOf(v *vault) *ledger {
-	found, ok := b.ledgers.Load(v.ID)
-	if !ok {
-		found, _ = b.ledgers.LoadOrStore(v.ID, &ledger{of: v, through: firstDay})
-	}
-	l := found.(*ledger)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	y, m, d := b.now().In(corebank.Japan).Date()
-	for today := time.Date(y, m, d, 0, 0, 0, 0, corebank.Japan); !l.through.After(today); l.through = l.through.AddDate(0, 0, 1) {
+// catchUp posts what happened through the day of now.
+func (l *ledger) catchUp(now time.Time) {
+	for ; !now.Before(l.through); l.through = l.through.AddDate(0, 0, 1) {
 		l.post(l.through)
+		l.latest = nil
 	}
-	return l
 }
 
-// between returns the entries posted from one day to another, both included.
-func (l *ledger) between(from, to corebank.Date) []corebank.Entry {
+// between returns the entries posted from one day to another, both included, as
+// they stand now.
+func (l *ledger) between(now time.Time, from, to corebank.Date) []corebank.Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.catchUp(now)
+	return l.posted(from, to)
+}
+
+func (l *ledger) posted(from, to corebank.Date) []corebank.Entry {
 	first := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].PostingDate >= from })
 	n := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].PostingDate > to })
 	return l.entries[min(first, n):n:n]
 }
 
+// balanceAt returns the account's balances now. The last day's are kept, since
+// inquiries repeat within it.
+func (l *ledger) balanceAt(now time.Time) corebank.Balance {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.catchUp(now)
+	lastDay := !now.Before(l.through.AddDate(0, 0, -1)) // not so for a clock that was set back
+	if lastDay && l.latest != nil {
+		return *l.latest
+	}
+	y, m, d := now.In(corebank.Japan).Date()
+	today := corebank.DateOf(now)
+	b := corebank.Balance{
+		Current:          l.balanceOn(today),
+		PreviousDay:      l.balanceOn(corebank.DateOf(time.Date(y, m, d-1, 0, 0, 0, 0, corebank.Japan))),
+		PreviousMonthEnd: l.balanceOn(corebank.DateOf(time.Date(y, m, 0, 0, 0, 0, 0, corebank.Japan))),
+	}
+	b.Withdrawable = b.Current - l.uncleared(today)
+	if lastDay {
+		kept := b
+		l.latest = &kept
+	}
+	return b
+}
+
 // balanceOn returns the balance at the end of day.
 func (l *ledger) balanceOn(day corebank.Date) corebank.Yen {
-	entries := l.between("", day)
+	entries := l.posted("", day)
 	if len(entries) == 0 {
 		return l.of.Opening
 	}
@@ -66,7 +90,7 @@ func (l *ledger) balanceOn(day corebank.Date) corebank.Yen {
 // withdrawn on day yet.
 func (l *ledger) uncleared(day corebank.Date) corebank.Yen {
 	var sum corebank.Yen
-	entries := l.between("", day)
+	entries := l.posted("", day)
 	for i := len(entries) - 1; i >= 0 && i >= len(entries)-chequesWithin; i-- {
 		if e := entries[i]; e.Direction == corebank.In && e.ValueDate > day {
 			sum += e.Amount

@@ -16,12 +16,14 @@ import (
 	"net/url"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the file
 
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/secret"
 )
 
 // Config is how a sandbox bank is opened.
@@ -44,8 +46,6 @@ type Bank struct {
 	locks    keyed
 	weather  weather
 	calls    calls
-	right    sync.Map // account → secret.Digest of the PIN that was right
-	ledgers  sync.Map // account → *ledger
 }
 
 var _ corebank.Connector = (*Bank)(nil)
@@ -58,6 +58,8 @@ type seat struct {
 type vault struct {
 	Account
 	company *Company
+	right   atomic.Pointer[secret.Value] // the PIN that was right, in memory as World has it anyway
+	ledger  ledger
 }
 
 const schema = `
@@ -96,7 +98,9 @@ func Open(ctx context.Context, cfg Config) (*Bank, error) {
 			b.members[m.ID], b.byLogin[m.LoginID] = s, s
 		}
 		for _, a := range c.Accounts {
-			b.accounts[a.ID] = &vault{a, c}
+			v := &vault{Account: a, company: c}
+			v.ledger.of, v.ledger.through = v, firstDay
+			b.accounts[a.ID] = v
 		}
 	}
 	if err := b.found(ctx); err != nil {

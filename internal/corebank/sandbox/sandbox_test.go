@@ -179,3 +179,23 @@ func BenchmarkBalance(b *testing.B) {
 		}
 	}
 }
+
+func TestBalancesThatAreKeptForADayAreThoseThatANewBankWouldTell(t *testing.T) {
+	now := time.Date(2026, 3, 31, 14, 0, 0, 0, time.UTC) // eleven at night in Japan
+	clock := func() time.Time { return now }
+	long := open(t, filepath.Join(t.TempDir(), "bank.db"), clock)
+	_, c, _ := long.Member("ok.pw")
+	a := c.Accounts[0]
+	for _, wait := range []time.Duration{0, 59 * time.Minute, time.Minute, 15 * time.Hour, 24 * time.Hour, -72 * time.Hour, 72 * time.Hour} {
+		now = now.Add(wait)
+		want, err := open(t, filepath.Join(t.TempDir(), "bank.db"), clock).Balance(t.Context(), a.ID, pin(a.PIN))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got, err := long.Balance(t.Context(), a.ID, pin(a.PIN)); err != nil || got != want {
+				t.Errorf("at %s: got %+v, %v; a new bank says %+v", now, got, err, want)
+			}
+		}
+	}
+}

@@ -188,7 +188,8 @@ func (b *Bank) userOf(ctx context.Context, s *seat) (corebank.User, error) {
 // ChangePIN gives an account another inquiry PIN, as its branch would: what was
 // locked is open again.
 func (b *Bank) ChangePIN(ctx context.Context, account corebank.AccountID, pin corebank.InquiryPIN) error {
-	if _, ok := b.accounts[account]; !ok {
+	v, ok := b.accounts[account]
+	if !ok {
 		return fault.New(fault.NotFound, "find account %s", account)
 	}
 	defer b.locks.lock(pins.name + " " + string(account))()
@@ -197,6 +198,6 @@ func (b *Bank) ChangePIN(ctx context.Context, account corebank.AccountID, pin co
 		return err
 	}
 	defer done()
-	b.right.Delete(account)
+	v.right.Store(nil)
 	return b.keep(ctx, pins, string(account), b.hash(pins, string(account), pin.Value))
 }

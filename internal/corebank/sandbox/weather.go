@@ -3,7 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
-	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,11 +12,22 @@ import (
 
 // weather is how the whole bank behaves now, beside each company's Habit.
 type weather struct {
-	mu     sync.Mutex
+	mu sync.Mutex
+	sky
+}
+
+// sky is the weather of one moment.
+type sky struct {
 	closed time.Time // closed until then
 	reason string
 	down   bool
 	delay  time.Duration
+}
+
+func (w *weather) look() sky {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sky
 }
 
 // CloseUntil closes the bank until t for a reason, in Japanese; a time that has
@@ -43,13 +54,15 @@ func (b *Bank) Slow(delay time.Duration) {
 
 // Hours says whether the bank is open.
 func (b *Bank) Hours(context.Context) (corebank.Hours, error) {
-	b.weather.mu.Lock()
-	defer b.weather.mu.Unlock()
-	if b.weather.down {
+	return b.weather.look().hours(b.now)
+}
+
+func (s sky) hours(now func() time.Time) (corebank.Hours, error) {
+	if s.down {
 		return corebank.Hours{}, corebank.Unavailable{Unchecked: true, Cause: errOffline}
 	}
-	if b.now().Before(b.weather.closed) {
-		return corebank.Hours{OpensAt: b.weather.closed, Reason: b.weather.reason}, nil
+	if !s.closed.IsZero() && now().Before(s.closed) {
+		return corebank.Hours{OpensAt: s.closed, Reason: s.reason}, nil
 	}
 	return corebank.Hours{Open: true}, nil
 }
@@ -60,20 +73,19 @@ var errOffline = errors.New("the sandbox bank is switched off")
 // where the bank or the company's habit says so. core tells that the answer is
 // the core's, not internet banking's.
 func (b *Bank) wait(ctx context.Context, c *Company, core bool) error {
-	hours, err := b.Hours(ctx)
+	sky := b.weather.look()
+	hours, err := sky.hours(b.now)
 	if err != nil {
 		return err
 	}
 	if !hours.Open {
 		return corebank.Closed{OpensAt: hours.OpensAt, Reason: hours.Reason}
 	}
-	if c == nil {
-		c = &Company{}
+	var habit Habit
+	if c != nil {
+		habit = c.Habit
 	}
-	b.weather.mu.Lock()
-	delay := max(c.Habit.Delay, b.weather.delay)
-	b.weather.mu.Unlock()
-	if delay > 0 {
+	if delay := max(habit.Delay, sky.delay); delay > 0 {
 		t := time.NewTimer(delay)
 		defer t.Stop()
 		select {
@@ -83,9 +95,9 @@ func (b *Bank) wait(ctx context.Context, c *Company, core bool) error {
 		}
 	}
 	switch {
-	case c.Habit.Closed:
+	case habit.Closed:
 		return corebank.Closed{OpensAt: b.nextMorning(), Reason: "夜間のため"}
-	case c.Habit.AllDown || c.Habit.Down && core:
+	case habit.AllDown || habit.Down && core:
 		return corebank.Unavailable{Unchecked: true, Cause: errOffline}
 	}
 	return nil
@@ -105,18 +117,21 @@ func (b *Bank) nextMorning() time.Time {
 // calls counts how often each method was called, in all and for each id.
 type calls struct {
 	mu sync.Mutex
-	n  map[string]int
+	n  map[call]int
 }
+
+// call is a method, and what it was asked of; of nothing it stands for all.
+type call struct{ method, id string }
 
 func (c *calls) count(method, id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.n == nil {
-		c.n = map[string]int{}
+		c.n = map[call]int{}
 	}
-	c.n[method]++
+	c.n[call{method, ""}]++
 	if id != "" {
-		c.n[method+" "+id]++
+		c.n[call{method, id}]++
 	}
 }
 
@@ -126,5 +141,9 @@ func (c *calls) count(method, id string) {
 func (b *Bank) Calls() map[string]int {
 	b.calls.mu.Lock()
 	defer b.calls.mu.Unlock()
-	return maps.Clone(b.calls.n)
+	all := make(map[string]int, len(b.calls.n))
+	for c, n := range b.calls.n {
+		all[strings.TrimSuffix(c.method+" "+c.id, " ")] = n
+	}
+	return all
 }
