@@ -27,7 +27,7 @@ import (
 )
 
 type benchCommand struct {
-	Live     int           `help:"Live consents in the store before the measurement; a million take minutes to write." placeholder:"N"`
+	Live     int           `help:"Live consents in the store before the measurement; a million take a minute or two to write." placeholder:"N"`
 	Database string        `help:"An empty PostgreSQL database, which is filled and cleared again, instead of SQLite." placeholder:"postgres://…"`
 	Dir      string        `help:"Where the SQLite file goes, since its disk is measured too (default: the directory for temporary files)." placeholder:"DIR" type:"path"`
 	Workers  int           `default:"32" help:"Requests at once, each over connections of its own (default: 32)." placeholder:"N"`

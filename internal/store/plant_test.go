@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,17 +20,31 @@ func TestAStoreIsFilledWithLiveConsentsForAMeasurement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		const n = 10_030 // more than one commit, and in the last statement fewer rows than in others
 		in := db.Institution("demo")
-		var told int
-		err = in.PlantConsents(t.Context(), store.Planted{Partner: "bench", Client: "cl_bench", N: 1250, IDs: ids, Done: func(n int) { told = n }})
-		if err != nil || told != 1250 {
-			t.Fatalf("%v, told of %d", err, told)
+		var told []int
+		err = in.PlantConsents(t.Context(), store.Planted{Partner: "bench", Client: "cl_bench", N: n, IDs: ids, Done: func(n int) { told = append(told, n) }})
+		if err != nil || !slices.Equal(told, []int{10_000, n}) {
+			t.Fatalf("%v, told of %v", err, told)
 		}
-		for _, user := range []string{"usr_planted.00000000", "usr_planted.00001249"} {
+		for _, user := range []string{"usr_planted.00000000", "usr_planted.00010029"} {
 			all, err := in.ConsentsTo(t.Context(), corebank.UserID(user), "bench")
 			if err != nil || len(all) != 1 || all[0].State != linkage.Active || all[0].Live(time.Now()) != nil {
 				t.Errorf("%s has %+v, %v", user, all, err)
 			}
+		}
+		var whole int
+		if err := in.Row(t.Context(), `SELECT COUNT(*) FROM consents c
+			JOIN grants g ON g.institution = c.institution AND g.consent_id = c.id
+			JOIN refresh_tokens r ON r.institution = c.institution AND r.consent_id = c.id AND r.grant_row = g.id
+			JOIN access_tokens a ON a.institution = c.institution AND a.consent_id = c.id AND a.grant_id = g.grant_id
+			WHERE c.institution = $1`, []any{in.ID()}, &whole); err != nil || whole != n {
+			t.Errorf("%d consents have all that is theirs, not %d (%v)", whole, n, err)
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if err := in.PlantConsents(ended, store.Planted{Partner: "bench", Client: "cl_bench", N: 10, IDs: ids}); err == nil {
+			t.Error("it went on after its end")
 		}
 	})
 }
