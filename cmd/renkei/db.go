@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"renkei.dev/internal/fault"
@@ -55,14 +56,15 @@ type dbUp struct{ target }
 // Run takes the missing steps.
 func (c dbUp) Run(ctx context.Context, to streams) error {
 	before, err := c.steps(ctx, false)
+	if err != nil && fault.Of(err) != fault.NotFound {
+		return err
+	}
+	after, err := c.steps(ctx, true)
 	if err != nil {
 		return err
 	}
-	if _, err := c.steps(ctx, true); err != nil {
-		return err
-	}
-	for _, s := range before {
-		if !s.Applied {
+	for _, s := range after {
+		if !slices.Contains(before, s) {
 			fmt.Fprintf(to.out, "%s taken\n", s.Name)
 		}
 	}

@@ -51,6 +51,7 @@ func TestCommands(t *testing.T) {
 				}
 				ts.Setenv(args[2], words[n-1])
 			},
+			"server": server,
 			// occupies PORT: another program listens there until the script ends.
 			"occupies": func(ts *testscript.TestScript, _ bool, args []string) {
 				l, err := net.Listen("tcp", "127.0.0.1:"+args[0])

@@ -25,8 +25,9 @@ type Desk struct {
 	Box      *secret.Box
 }
 
-// OpenDesk opens the database of the settings for the named institution.
-// Errors: fault.NotFound for a name that the settings do not have; as store.Open.
+// OpenDesk opens the database of the settings for the named institution. It makes
+// none, and leaves its schema to servers and `renkei db up`. Errors: fault.NotFound
+// for a name that the settings do not have; as store.Open.
 func OpenDesk(ctx context.Context, f config.File, m config.Material, name string) (*Desk, error) {
 	at := slices.IndexFunc(f.Institutions, func(in config.Institution) bool { return in.Name == name })
 	if at < 0 {
@@ -37,7 +38,7 @@ func OpenDesk(ctx context.Context, f config.File, m config.Material, name string
 		return nil, err
 	}
 	cfg := StoreConfig(f, m, box, slog.New(slog.DiscardHandler))
-	cfg.Node = store.CommandNode
+	cfg.Node, cfg.LeaveSchema = store.CommandNode, true
 	db, err := store.Open(ctx, cfg)
 	if err != nil {
 		return nil, err

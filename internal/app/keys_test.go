@@ -26,6 +26,7 @@ import (
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/jose"
 	"renkei.dev/internal/oauth"
+	"renkei.dev/internal/store"
 )
 
 var clerk = audit.Actor{Kind: audit.Operator, ID: "clerk"}
@@ -48,6 +49,9 @@ func (b *bank) desk(institution string) *app.Desk {
 	b.t.Helper()
 	settings, material, err := config.Read(filepath.Join(b.folder, "renkei.yaml"), time.Now())
 	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := store.Migrations(b.t.Context(), store.Config{URL: settings.Database.URL}, true); err != nil {
 		b.t.Fatal(err)
 	}
 	d, err := app.OpenDesk(b.t.Context(), settings, material, institution)

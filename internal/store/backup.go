@@ -58,6 +58,9 @@ func Backup(ctx context.Context, cfg Config, to io.Writer) (int64, error) {
 		return 0, err
 	}
 	defer db.Close()
+	if err := founded(ctx, cfg, db); err != nil {
+		return 0, err
+	}
 	steps, err := stepsTaken(ctx, p, db)
 	if err != nil {
 		return 0, err
@@ -205,10 +208,8 @@ func VerifyBackup(ctx context.Context, cfg Config, from io.Reader) (int64, audit
 
 func load(ctx context.Context, cfg Config, from io.Reader) (rows int64, err error) {
 	const doing = "restore the database"
-	if path, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok {
-		if err := createPrivate(path); err != nil {
-			return 0, fault.Wrap(fault.Unavailable, doing, err)
-		}
+	if err := makeFile(cfg); err != nil {
+		return 0, err
 	}
 	p, db, err := migrator(cfg)
 	if err != nil {

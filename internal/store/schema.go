@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 
@@ -118,6 +119,9 @@ func prepareSchema(ctx context.Context, cfg Config) error {
 	}
 	defer db.Close()
 	if cfg.LeaveSchema {
+		if err := founded(ctx, cfg, db); err != nil {
+			return err
+		}
 		pending, err := p.HasPending(ctx)
 		if err != nil {
 			return unreadable(err)
@@ -129,6 +133,27 @@ func prepareSchema(ctx context.Context, cfg Config) error {
 		return err
 	}
 	return knownSchema(ctx, p, db)
+}
+
+// founded refuses a database that no schema was ever made in: to open a SQLite
+// file makes it, and goose makes its table when it is asked anything.
+func founded(ctx context.Context, cfg Config, db *sql.DB) error {
+	const how = "`renkei db up` founds one, and so does the first start of `renkei serve` or `renkei demo`"
+	table := `SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1`
+	if path, is := strings.CutPrefix(cfg.URL, "sqlite:"); is {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return fault.New(fault.NotFound, "there is no database at %s: %s", path, how)
+		}
+		table = `SELECT count(*) FROM sqlite_schema WHERE name = $1`
+	}
+	var n int
+	if err := db.QueryRowContext(ctx, table, goose.DefaultTablename).Scan(&n); err != nil {
+		return unreadable(err)
+	}
+	if n == 0 {
+		return fault.New(fault.NotFound, "the database is empty and holds no bank: %s", how)
+	}
+	return nil
 }
 
 // knownSchema refuses a schema that this program cannot work on: one with steps
@@ -213,17 +238,26 @@ func unreadable(err error) error {
 }
 
 // Migrations lists the steps of the schema, oldest first. With forward it takes
-// those that are missing before it answers.
+// those that are missing before it answers, and founds a database that is not
+// there, which is fault.NotFound else.
 func Migrations(ctx context.Context, cfg Config, forward bool) ([]Migration, error) {
+	if forward {
+		if err := makeFile(cfg); err != nil {
+			return nil, err
+		}
+	}
 	p, db, err := migrator(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
 	if forward {
-		if err := up(ctx, p); err != nil {
-			return nil, err
-		}
+		err = up(ctx, p)
+	} else {
+		err = founded(ctx, cfg, db)
+	}
+	if err != nil {
+		return nil, err
 	}
 	status, err := p.Status(ctx)
 	if err != nil {

@@ -41,7 +41,7 @@ func (db *DB) notSetBack(ctx context.Context, file string) error {
 // alone, unless anyway says that whoever asks knows it.
 func AcceptSetBack(ctx context.Context, cfg Config, anyway bool) error {
 	file := cfg.CheckpointFile
-	cfg.CheckpointFile = ""
+	cfg.CheckpointFile, cfg.LeaveSchema = "", true
 	db, err := Open(ctx, cfg)
 	if err != nil {
 		return err

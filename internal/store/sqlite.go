@@ -90,6 +90,16 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
+// makeFile makes the file of a SQLite database, unless it exists.
+func makeFile(cfg Config) error {
+	if path, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok {
+		if err := createPrivate(path); err != nil {
+			return fault.Wrap(fault.Unavailable, "open the database file", err)
+		}
+	}
+	return nil
+}
+
 func checkSQLite(ctx context.Context, c *sqliteConn) error {
 	var version, mode string
 	if err := c.QueryRow(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {

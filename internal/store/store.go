@@ -15,9 +15,7 @@ package store
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -34,8 +32,9 @@ type Config struct {
 	Log   *slog.Logger     // nil: slog.Default()
 	Meter Meter            // nil: nobody is told
 
-	// LeaveSchema refuses a database whose schema is behind, with a sentence
-	// that says what to do, instead of bringing it up to date.
+	// LeaveSchema refuses a database that is not there or whose schema is behind,
+	// with a sentence that says what to do, instead of founding it or bringing it up
+	// to date.
 	LeaveSchema bool
 
 	// Passive leaves out all background work: for commands beside a server.
@@ -93,8 +92,8 @@ type engine interface {
 
 // Open opens the database at cfg.URL, creates it where it is a file that does
 // not exist, and brings its schema up to date. A schema that a newer version has
-// changed so that this one cannot work on it is fault.Invalid; a file that
-// LeaveSchema forbids to make is fault.NotFound; a database that does not answer
+// changed so that this one cannot work on it is fault.Invalid; one that nobody
+// has founded, where LeaveSchema forbids it, is fault.NotFound; a database that does not answer
 // is fault.Unavailable; one that is older than its own audit log's checkpoints is
 // fault.Refused.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
@@ -107,14 +106,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Meter == nil {
 		cfg.Meter = unmetered{}
 	}
-	if path, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok {
-		if _, err := os.Stat(path); cfg.LeaveSchema && errors.Is(err, fs.ErrNotExist) {
-			return nil, fault.New(fault.NotFound, "there is no database at %s yet: the first start of a server makes it", path)
-		}
-		if !cfg.LeaveSchema {
-			if err := createPrivate(path); err != nil {
-				return nil, fault.Wrap(fault.Unavailable, "open the database file", err)
-			}
+	if !cfg.LeaveSchema {
+		if err := makeFile(cfg); err != nil {
+			return nil, err
 		}
 	}
 	if err := prepareSchema(ctx, cfg); err != nil {
