@@ -25,7 +25,7 @@ const module = "renkei.dev/"
 // import a.
 const table = `
 fault→secret
-outbound→pki jose→hsm→hsm/hsmtest i18n
+outbound→pki jose→hsm→hsm/hsmtest i18n web/stencil
 audit corebank
 partner login
 oauth→oauth/oauthtest linkage
@@ -57,6 +57,7 @@ var unknown = map[string][]string{
 	"linkage":      {"net/http", "database/sql", "html/template", module + "internal/jose"},
 	"web":          {"database/sql", module + "internal/corebank"},
 	"web/look":     {"database/sql", module + "internal/corebank"},
+	"web/stencil":  {"net/http", "database/sql", module + "internal/i18n"},
 	"web/protocol": {"database/sql", module + "internal/store", module + "internal/linkage", module + "internal/login"},
 	"web/screens":  {"database/sql", module + "internal/store", module + "internal/oauth"},
 	// The demo's services stand on the other side of the wire, as a partner would.

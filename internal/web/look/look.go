@@ -9,7 +9,6 @@
 package look
 
 import (
-	"bytes"
 	"embed"
 	"html/template"
 	"io/fs"
@@ -154,11 +153,6 @@ func (l *Look) Asset(name string) string { return l.assets.Address(name) }
 // is none.
 func (l *Look) BrandFile(name string) string { return l.assets.Address("brand/" + name) }
 
-// Set is the pages of one edge, once for each language.
-type Set struct {
-	pages map[i18n.Language]map[string]*template.Template
-}
-
 // Pages parses every .html file of a folder as one page over the layout, by its
 // name without the ending. A file of the same name in the brand's templates/
 // goes before ours.
@@ -167,18 +161,18 @@ func (l *Look) Pages(folder fs.FS) (*Set, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "list the pages", err)
 	}
-	set := &Set{map[i18n.Language]map[string]*template.Template{}}
+	set := &Set{map[i18n.Language]map[string]*page{}}
 	for language, base := range l.base {
-		set.pages[language] = map[string]*template.Template{}
+		set.pages[language] = map[string]*page{}
 		for _, name := range names {
-			page, err := base.Clone()
+			t, err := base.Clone()
 			if err == nil {
-				err = l.parse(page, folder, name, language)
+				err = l.parse(t, folder, name, language)
 			}
 			if err != nil {
 				return nil, err
 			}
-			set.pages[language][strings.TrimSuffix(name, ".html")] = page
+			set.pages[language][strings.TrimSuffix(name, ".html")] = &page{template: t}
 		}
 	}
 	return set, nil
@@ -218,40 +212,4 @@ func (l *Look) spoken(text string, language i18n.Language) string {
 		}
 		return template.HTMLEscapeString(said)
 	})
-}
-
-// usualPage is room for nearly every page, in bytes.
-const usualPage = 16 << 10
-
-// Render returns a page's HTML in the language of its words. view is a struct with Page embedded.
-func (s *Set) Render(name string, view any) ([]byte, error) {
-	language := i18n.Japanese
-	if spoken, ok := view.(interface{ Language() i18n.Language }); ok {
-		language = spoken.Language()
-	}
-	page, ok := s.pages[language][name]
-	if !ok {
-		return nil, fault.New(fault.Internal, "there is no page %s", name)
-	}
-	var out bytes.Buffer
-	out.Grow(usualPage)
-	if err := page.ExecuteTemplate(&out, "layout", view); err != nil {
-		return nil, fault.Wrap(fault.Internal, "write the page "+name, err)
-	}
-	return out.Bytes(), nil
-}
-
-// Show writes a page with a status. It writes nothing when it fails.
-func (s *Set) Show(w http.ResponseWriter, status int, name string, view any) error {
-	html, err := s.Render(name, view)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, err = w.Write(html)
-	if err != nil {
-		return nil // the browser went away: nobody is left to tell
-	}
-	return nil
 }

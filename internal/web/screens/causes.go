@@ -53,7 +53,7 @@ func statusOf(c linkage.Code) int {
 // where nothing better is known.
 const retryLater = 60 * time.Second
 
-func (s *Screens) showCause(w http.ResponseWriter, r *http.Request, p causePage, c linkage.Cause) {
+func (s *Screens) showCause(w http.ResponseWriter, r *http.Request, p *causePage, c linkage.Cause) {
 	status := statusOf(c.Code)
 	if status == http.StatusServiceUnavailable {
 		wait := retryLater
@@ -66,7 +66,7 @@ func (s *Screens) showCause(w http.ResponseWriter, r *http.Request, p causePage,
 }
 
 // endedPage is a page AL-9xx within a journey.
-func (s *Screens) endedPage(r *http.Request, j linkage.Journey) causePage {
+func (s *Screens) endedPage(r *http.Request, j linkage.Journey) *causePage {
 	p := s.causePage(s.page(r, j, screenOf(*j.Ended), causeWords(*j.Ended).heading), *j.Ended)
 	p.Steps = nil // it cannot go on: there is no step to stand on
 	if j.Ended.CanLeave {
@@ -201,8 +201,8 @@ func causeWords(c linkage.Cause) wording {
 }
 
 // causePage says what happened and what to do next, with the facts of the cause.
-func (s *Screens) causePage(page look.Page, c linkage.Cause) causePage {
-	p := causePage{Page: page}
+func (s *Screens) causePage(page look.Page, c linkage.Cause) *causePage {
+	p := &causePage{Page: page}
 	date := ""
 	switch {
 	case !c.Until.IsZero():
@@ -241,7 +241,7 @@ func (s *Screens) causePage(page look.Page, c linkage.Cause) causePage {
 }
 
 // withUnlocker adds who can lift what stands in the way.
-func withUnlocker(p causePage, c linkage.Cause) causePage {
+func withUnlocker(p *causePage, c linkage.Cause) *causePage {
 	name := p.T("cause.unlock")
 	switch c.Code {
 	case linkage.UseStopped:

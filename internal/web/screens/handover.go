@@ -57,13 +57,13 @@ func wayOf(label string, r *linkage.Redirect) (*way, string) {
 	return w, to.Scheme + "://" + to.Host
 }
 
-func (s *Screens) handoverPage(r *http.Request, j linkage.Journey) handoverPage {
+func (s *Screens) handoverPage(r *http.Request, j linkage.Journey) *handoverPage {
 	h := j.Handover
 	heading := "handover.heading_refused"
 	if h.Allowed {
 		heading = "handover.heading_allowed"
 	}
-	p := handoverPage{Page: s.page(r, j, "AL-510", heading), Allowed: h.Allowed}
+	p := &handoverPage{Page: s.page(r, j, "AL-510", heading), Allowed: h.Allowed}
 	service := j.Partner.Service
 	p.Way, p.FormOrigin = wayOf(p.T("handover.back", "service", service), h.Way)
 	switch {
@@ -136,8 +136,8 @@ type repeatPage struct {
 	Action string
 }
 
-func (s *Screens) repeatPage(r *http.Request, j linkage.Journey) repeatPage {
-	return repeatPage{
+func (s *Screens) repeatPage(r *http.Request, j linkage.Journey) *repeatPage {
+	return &repeatPage{
 		Page: s.page(r, j, "AL-520", "repeat.heading"), Press: j.Press, Action: address(j.ID, actionOf(j.Repeat.Button)),
 	}
 }

@@ -18,8 +18,8 @@ type loginPage struct {
 	Password        look.Field
 }
 
-func (s *Screens) loginPage(r *http.Request, j linkage.Journey) loginPage {
-	p := loginPage{
+func (s *Screens) loginPage(r *http.Request, j linkage.Journey) *loginPage {
+	p := &loginPage{
 		Page: s.page(r, j, "AL-100", "login.heading"), Press: j.Press, Action: address(j.ID, actionOf(linkage.LogIn)),
 		CertificateHost: s.certificateAddress(j.Login.CertificateHost, j),
 	}
@@ -57,8 +57,8 @@ type certificatePage struct {
 	Password    look.Field
 }
 
-func (s *Screens) certificatePage(r *http.Request, j linkage.Journey) certificatePage {
-	p := certificatePage{
+func (s *Screens) certificatePage(r *http.Request, j linkage.Journey) *certificatePage {
+	p := &certificatePage{
 		Page: s.page(r, j, "AL-111", "login.heading"), Press: j.Press, Action: address(j.ID, actionOf(linkage.LogInCertificate)),
 		Retry: s.certificateAddress(j.Certificate.NextHost, j),
 	}

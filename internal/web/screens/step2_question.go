@@ -17,8 +17,8 @@ type questionPage struct {
 	Answer   look.Field
 }
 
-func (s *Screens) questionPage(r *http.Request, j linkage.Journey) questionPage {
-	p := questionPage{
+func (s *Screens) questionPage(r *http.Request, j linkage.Journey) *questionPage {
+	p := &questionPage{
 		Page: s.page(r, j, "AL-200", "question.heading"), Press: j.Press, Action: address(j.ID, actionOf(linkage.Answer)),
 		Question: j.Question.Question,
 	}

@@ -33,8 +33,8 @@ type businessRow struct {
 	Note         string // why there is no box
 }
 
-func (s *Screens) businessPage(r *http.Request, j linkage.Journey, typed form) businessPage {
-	p := businessPage{
+func (s *Screens) businessPage(r *http.Request, j linkage.Journey, typed form) *businessPage {
+	p := &businessPage{
 		Page: s.page(r, j, "AL-300", "business.heading"), Press: j.Press, Action: address(j.ID, actionOf(linkage.Next)),
 	}
 	p.Wide = true

@@ -44,8 +44,8 @@ type pinRow struct {
 
 func pinID(a corebank.AccountID) string { return "pin-" + string(a) }
 
-func (s *Screens) pinPage(r *http.Request, j linkage.Journey, typed form) pinPage {
-	p := pinPage{
+func (s *Screens) pinPage(r *http.Request, j linkage.Journey, typed form) *pinPage {
+	p := &pinPage{
 		Page: s.page(r, j, "AL-400", "pin.heading"), Press: j.Press, Action: address(j.ID, actionOf(linkage.Register)),
 		Same: typed.has("same", "yes"),
 	}

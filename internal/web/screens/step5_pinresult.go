@@ -18,8 +18,8 @@ type pinResultPage struct {
 	FieldsWords pinWords
 }
 
-func (s *Screens) pinResultPage(r *http.Request, j linkage.Journey) pinResultPage {
-	p := pinResultPage{
+func (s *Screens) pinResultPage(r *http.Request, j linkage.Journey) *pinResultPage {
+	p := &pinResultPage{
 		Page: s.page(r, j, "AL-410", "pinresult.heading"), Press: j.Press,
 		Confirm: address(j.ID, actionOf(linkage.Confirm)), More: address(j.ID, actionOf(linkage.RegisterMore)),
 	}

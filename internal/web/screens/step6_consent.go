@@ -53,9 +53,9 @@ type existing struct {
 	Chosen bool
 }
 
-func (s *Screens) consentPage(r *http.Request, j linkage.Journey, typed form) consentPage {
+func (s *Screens) consentPage(r *http.Request, j linkage.Journey, typed form) *consentPage {
 	c := j.Consent
-	p := consentPage{
+	p := &consentPage{
 		Page: s.page(r, j, "AL-500", "consent.heading"), Press: j.Press,
 		Allow: address(j.ID, actionOf(linkage.Allow)), Refuse: address(j.ID, actionOf(linkage.Refuse)),
 		Proceed: c.Intent == linkage.Proceed, Stop: c.Intent == linkage.Stop,
