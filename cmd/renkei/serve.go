@@ -49,15 +49,15 @@ func (c serveCommand) Run(ctx context.Context, to streams) error {
 }
 
 // check goes beyond the file: a start needs signing keys, which may stand in the
-// database alone.
+// database alone. What could not be checked is not called right.
 func (c serveCommand) check(ctx context.Context, to streams, settings config.File, material config.Material) error {
-	notLooked, err := app.CheckKeys(ctx, settings, material, time.Now())
+	notYet, err := app.CheckKeys(ctx, settings, material, time.Now())
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(to.out, "%s is right: %d institution(s).\n", c.Config, len(settings.Institutions))
-	if notLooked != nil {
-		fmt.Fprintf(to.out, "The database was not looked at, and signing keys in it were not checked: %s\n", sentence(notLooked))
+	if notYet != nil {
+		fmt.Fprintf(to.out, "The signing keys are those of files alone; the database was not looked at: %s.\n", sentence(notYet))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"renkei.dev/internal/config"
@@ -192,10 +193,11 @@ func (publicHalf) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 }
 
 // CheckKeys tells whether every institution of the settings has the signing keys
-// that a start needs, in files or in the database. notLooked is why the database
-// could not be asked, where the files alone are enough. Errors: those of the
-// start that would fail.
-func CheckKeys(ctx context.Context, f config.File, m config.Material, now time.Time) (notLooked error, err error) {
+// that a start needs, in files or in the database. notYet is why the database was
+// not asked, where a start would first found it or take it forward and the files
+// alone are enough. Errors: those of the start that would fail; why a database
+// that is there cannot be read.
+func CheckKeys(ctx context.Context, f config.File, m config.Material, now time.Time) (notYet error, err error) {
 	box, err := secret.NewBox(m.SealingKeys)
 	if err != nil {
 		return nil, err
@@ -211,18 +213,24 @@ func CheckKeys(ctx context.Context, f config.File, m config.Material, now time.T
 		defer token.Close()
 		open = func(k oauth.SigningKey) (crypto.Signer, error) { return token.Find(k.KID) }
 	}
-	db, notLooked := store.Open(ctx, cfg)
-	if notLooked == nil {
-		defer db.Close()
+	var db *store.DB
+	notYet, err = startFirst(ctx, cfg)
+	if err == nil && notYet == nil {
+		if db, err = store.Open(ctx, cfg); err == nil {
+			defer db.Close()
+		}
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Of(err), "the file itself is right, but its database was not read, and the signing keys there were not checked", err)
 	}
 	for i, in := range f.Institutions {
 		files := m.Institutions[i].SigningKeys
 		var ring *jose.Ring
 		switch {
-		case notLooked == nil:
+		case notYet == nil:
 			ring, err = ringOf(ctx, files, db.Institution(in.Name), open, now)
 		case len(files) == 0:
-			err = fault.Wrap(fault.Of(notLooked), "look for signing keys, of which signing_keys names none, in the database", notLooked)
+			err = fault.Wrap(fault.Of(notYet), "look for signing keys, of which signing_keys names none, in the database", notYet)
 		default:
 			ring, err = jose.NewRing(files, now)
 		}
@@ -230,10 +238,23 @@ func CheckKeys(ctx context.Context, f config.File, m config.Material, now time.T
 			err = unexpired(ring, now)
 		}
 		if err != nil {
-			return notLooked, fault.Wrap(fault.Of(err), "institution "+in.Name, err)
+			return nil, fault.Wrap(fault.Of(err), "institution "+in.Name, err)
 		}
 	}
-	return notLooked, nil
+	return notYet, nil
+}
+
+// startFirst says what a start would do to the database before it could read it:
+// found it, or take its schema forward; nil for nothing.
+func startFirst(ctx context.Context, cfg store.Config) (notYet error, err error) {
+	steps, err := store.Migrations(ctx, cfg, false)
+	if err != nil && fault.Of(err) == fault.NotFound {
+		return err, nil
+	}
+	if slices.ContainsFunc(steps, func(s store.Migration) bool { return !s.Applied }) {
+		notYet = fault.New(fault.Invalid, "its schema is older than this program: `renkei db plan` lists the steps that `renkei db up` or the next start takes")
+	}
+	return notYet, err
 }
 
 func halfKey(k oauth.SigningKey) (crypto.Signer, error) { return publicHalf{k.Public}, nil }

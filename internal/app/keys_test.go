@@ -347,9 +347,9 @@ func TestWithoutAUsableSigningKeyNothingStarts(t *testing.T) {
 			d := b.desk("ume")
 			k := addKey(t, d, jose.PS256, time.Now())
 			activateKey(t, d, k.KID, true)
-			notLooked, err := app.CheckKeys(t.Context(), settings, material, time.Now())
-			if c.kind != fault.Expired && err != nil || notLooked != nil {
-				t.Errorf("with a key in the database: %v, %v", err, notLooked)
+			notYet, err := app.CheckKeys(t.Context(), settings, material, time.Now())
+			if c.kind != fault.Expired && err != nil || notYet != nil {
+				t.Errorf("with a key in the database: %v, %v", err, notYet)
 			}
 		})
 	}
@@ -361,8 +361,8 @@ func TestTheCheckOfAFileDoesWithoutADatabaseWhereFilesHaveTheKeys(t *testing.T) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if notLooked, err := app.CheckKeys(t.Context(), settings, material, time.Now()); err != nil || notLooked == nil {
-		t.Errorf("%v, %v", notLooked, err)
+	if notYet, err := app.CheckKeys(t.Context(), settings, material, time.Now()); err != nil || notYet == nil {
+		t.Errorf("%v, %v", notYet, err)
 	}
 	if entries, err := os.ReadDir(b.folder); err != nil || slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == "renkei.db" }) {
 		t.Errorf("the check made a database: %v", err)

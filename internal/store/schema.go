@@ -46,6 +46,9 @@ func migrator(cfg Config) (*goose.Provider, *sql.DB, error) {
 		dialect, folder = goose.DialectPostgres, "postgres"
 		var c *pgx.ConnConfig
 		if c, err = pgx.ParseConfig(directURL(cfg)); err == nil {
+			if !strings.Contains(directURL(cfg), "connect_timeout") {
+				c.ConnectTimeout = connectWithin
+			}
 			db = stdlib.OpenDB(*c, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
 				_, err := conn.Exec(ctx, lockTimeout)
 				return err
@@ -234,7 +237,7 @@ func unreadable(err error) error {
 	if kind == fault.Internal {
 		kind = fault.Unavailable // goose hides most causes; a broken migration never passes its tests
 	}
-	return fault.Wrap(kind, "prepare the schema of the database", err)
+	return fault.Wrap(kind, "open the database", plain(err))
 }
 
 // Migrations lists the steps of the schema, oldest first. With forward it takes
