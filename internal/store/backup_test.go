@@ -97,45 +97,43 @@ func TestADamagedBackupIsRefused(t *testing.T) {
 }
 
 func TestADatabaseThatWasSetBackIsRefusedUntilItIsAccepted(t *testing.T) {
-	for name, url := range databases(t) {
-		t.Run(name, func(t *testing.T) {
-			cfg := store.Config{URL: url(t), Box: box(t), CheckpointFile: filepath.Join(t.TempDir(), "checkpoints")}
-			db := inhabited(t, cfg)
-			cut := numbers(t, db)[299]
-			written(t, db, 20) // the cancellations that are lost
-			if err := db.Close(); err != nil {
+	besides(t, func(t *testing.T, _, url string) {
+		cfg := store.Config{URL: url, Box: box(t), CheckpointFile: filepath.Join(t.TempDir(), "checkpoints")}
+		db := inhabited(t, cfg)
+		cut := numbers(t, db)[299]
+		written(t, db, 20) // the cancellations that are lost
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.AcceptSetBack(t.Context(), cfg, false); err == nil || fault.Of(err) != fault.Refused {
+			t.Fatalf("a database that is as it was left: %v", err)
+		}
+		passive := cfg
+		passive.Passive = true
+		back := open(t, passive)
+		if state := standing(t, back, "cns_live"); state != "active" {
+			t.Fatalf("the consent of a database that was not set back is %s", state)
+		}
+		for _, sql := range []string{`DELETE FROM audit WHERE seq > %d`, `DELETE FROM audit_checkpoint WHERE last_seq > %d`} {
+			if err := back.Tamper(t.Context(), fmt.Sprintf(sql, cut)); err != nil {
 				t.Fatal(err)
 			}
-			if err := store.AcceptSetBack(t.Context(), cfg, false); err == nil || fault.Of(err) != fault.Refused {
-				t.Fatalf("a database that is as it was left: %v", err)
-			}
-			passive := cfg
-			passive.Passive = true
-			back := open(t, passive)
-			if state := standing(t, back, "cns_live"); state != "active" {
-				t.Fatalf("the consent of a database that was not set back is %s", state)
-			}
-			for _, sql := range []string{`DELETE FROM audit WHERE seq > %d`, `DELETE FROM audit_checkpoint WHERE last_seq > %d`} {
-				if err := back.Tamper(t.Context(), fmt.Sprintf(sql, cut)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if _, err := store.Open(t.Context(), cfg); err == nil || fault.Of(err) != fault.Refused || !strings.Contains(err.Error(), "set back") {
-				t.Fatalf("opened: %v", err)
-			}
-			if err := store.AcceptSetBack(t.Context(), cfg, false); err != nil {
-				t.Fatal(err)
-			}
-			again := open(t, cfg)
-			if state := standing(t, again, "cns_live"); state != "suspended" {
-				t.Errorf("the consent is %s", state)
-			}
-			written(t, again, 1)
-			if r := verify(t, again); r.Bad != nil {
-				t.Error(r.Bad)
-			}
-		})
-	}
+		}
+		if _, err := store.Open(t.Context(), cfg); err == nil || fault.Of(err) != fault.Refused || !strings.Contains(err.Error(), "set back") {
+			t.Fatalf("opened: %v", err)
+		}
+		if err := store.AcceptSetBack(t.Context(), cfg, false); err != nil {
+			t.Fatal(err)
+		}
+		again := open(t, cfg)
+		if state := standing(t, again, "cns_live"); state != "suspended" {
+			t.Errorf("the consent is %s", state)
+		}
+		written(t, again, 1)
+		if r := verify(t, again); r.Bad != nil {
+			t.Error(r.Bad)
+		}
+	})
 }
 
 // O09: a backup knows nothing of what was cancelled after it was made.

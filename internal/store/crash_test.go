@@ -48,43 +48,41 @@ func TestTheChildOfACrash(t *testing.T) {
 // C10 invariant 1, and the issue: whatever was acknowledged outlives kill -9, and
 // the audit log verifies after it.
 func TestWhatWasAcknowledgedOutlivesAKill(t *testing.T) {
-	for name, url := range databases(t) {
-		t.Run(name, func(t *testing.T) {
-			cfg := store.Config{URL: url(t)}
-			open(t, cfg).Close()
-			acknowledged := map[string]bool{}
-			for _, after := range []int{1, 40, 200, 1000} {
-				child := exec.Command(os.Args[0], "-test.run", "^TestTheChildOfACrash$")
-				child.Env = append(os.Environ(), crashing+"="+cfg.URL)
-				pipe, err := child.StderrPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := child.Start(); err != nil {
-					t.Fatal(err)
-				}
-				lines := bufio.NewScanner(pipe)
-				for n := 0; n < after && lines.Scan(); {
-					if id, ok := strings.CutPrefix(lines.Text(), "ack "); ok {
-						if _, err := strconv.ParseInt(id, 10, 64); err == nil {
-							acknowledged["act_"+id] = true
-							n++
-						}
-					}
-				}
-				if err := child.Process.Kill(); err != nil {
-					t.Fatal(err)
-				}
-				for lines.Scan() { // what it had said before it died
-					if id, ok := strings.CutPrefix(lines.Text(), "ack "); ok && len(id) == 19 {
-						acknowledged["act_"+id] = true
-					}
-				}
-				child.Wait()
-				survived(t, cfg, acknowledged)
+	besides(t, func(t *testing.T, _, url string) {
+		cfg := store.Config{URL: url}
+		open(t, cfg).Close()
+		acknowledged := map[string]bool{}
+		for _, after := range []int{1, 40, 200, 1000} {
+			child := exec.Command(os.Args[0], "-test.run", "^TestTheChildOfACrash$")
+			child.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), crashing+"="+cfg.URL)
+			pipe, err := child.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
+			if err := child.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(pipe)
+			for n := 0; n < after && lines.Scan(); {
+				if id, ok := strings.CutPrefix(lines.Text(), "ack "); ok {
+					if _, err := strconv.ParseInt(id, 10, 64); err == nil {
+						acknowledged["act_"+id] = true
+						n++
+					}
+				}
+			}
+			if err := child.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			for lines.Scan() { // what it had said before it died
+				if id, ok := strings.CutPrefix(lines.Text(), "ack "); ok && len(id) == 19 {
+					acknowledged["act_"+id] = true
+				}
+			}
+			child.Wait()
+			survived(t, cfg, acknowledged)
+		}
+	})
 }
 
 func survived(t *testing.T, cfg store.Config, acknowledged map[string]bool) {

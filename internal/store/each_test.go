@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"flag"
+	"log"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,13 +23,25 @@ func each(t *testing.T, f func(t *testing.T, db *store.DB)) {
 // eachWith is each with a configuration of its own.
 func eachWith(t *testing.T, cfg store.Config, f func(t *testing.T, db *store.DB)) {
 	t.Helper()
-	for name, url := range databases(t) {
-		t.Run(name, func(t *testing.T) {
-			cfg := cfg
-			cfg.URL, cfg.Serializable = url(t), name == "serializable"
-			f(t, open(t, cfg))
-		})
-	}
+	besides(t, func(t *testing.T, name, url string) {
+		cfg := cfg
+		cfg.URL, cfg.Serializable = url, name == "serializable"
+		f(t, open(t, cfg))
+	})
+}
+
+// besides runs a test on an empty database of every kind, beside each other, since
+// most of the time each waits for its disk. It returns when all have ended.
+func besides(t *testing.T, f func(t *testing.T, name, url string)) {
+	t.Helper()
+	t.Run("on", func(t *testing.T) {
+		for name, url := range databases(t) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				f(t, name, url(t))
+			})
+		}
+	})
 }
 
 // databases names every kind of database, with what makes an empty one.
@@ -90,6 +104,10 @@ var private storetest.Cluster
 var pooler *storetest.Pooler
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "3"); err != nil { // a database of each kind
+		log.Fatal(err)
+	}
 	code := m.Run()
 	private.Stop()
 	os.Exit(code)

@@ -65,60 +65,58 @@ func nodesOn(t *testing.T, dbs []*store.DB, institution string) (*desk, []*linka
 // partners' inquiries and customers' tries together, never cost the last attempt.
 func TestInquiriesAndJourneysTogetherLeaveTheBranchItsTry(t *testing.T) {
 	const account, mixed = "002-1-1000402", "usr_pin.mixed"
-	for name, url := range databases(t) {
-		t.Run(name, func(t *testing.T) {
-			at, dbs := url(t), []*store.DB(nil)
-			for n := range 3 {
-				dbs = append(dbs, open(t, store.Config{URL: at, Node: n, Serializable: name == "serializable"}))
+	besides(t, func(t *testing.T, name, url string) {
+		at, dbs := url, []*store.DB(nil)
+		for n := range 3 {
+			dbs = append(dbs, open(t, store.Config{URL: at, Node: n, Serializable: name == "serializable"}))
+		}
+		for round, right := range []bool{false, true} {
+			d, nodes, bank := nodesOn(t, dbs, fmt.Sprint("demo-", round))
+			if err := d.bank.ChangePIN(t.Context(), account, corebank.InquiryPIN{Value: secret.Of("7777")}); err != nil {
+				t.Fatal(err)
 			}
-			for round, right := range []bool{false, true} {
-				d, nodes, bank := nodesOn(t, dbs, fmt.Sprint("demo-", round))
-				if err := d.bank.ChangePIN(t.Context(), account, corebank.InquiryPIN{Value: secret.Of("7777")}); err != nil {
-					t.Fatal(err)
+			var all sync.WaitGroup
+			begin := make(chan struct{})
+			for i := range 6 { // six browsers of the customer's, who does not remember the number
+				b := d.open("fixed")
+				b.press(d.logIn("pin.mixed"))
+				b.stands(linkage.PINStep)
+				typed := fmt.Sprint(8000 + i)
+				if right && i%2 == 0 {
+					typed = "7777"
 				}
-				var all sync.WaitGroup
-				begin := make(chan struct{})
-				for i := range 6 { // six browsers of the customer's, who does not remember the number
-					b := d.open("fixed")
-					b.press(d.logIn("pin.mixed"))
-					b.stands(linkage.PINStep)
-					typed := fmt.Sprint(8000 + i)
-					if right && i%2 == 0 {
-						typed = "7777"
+				all.Go(func() {
+					<-begin
+					_, err := nodes[i%3].RegisterPINs(t.Context(), b.visit(), linkage.PINPress{
+						Rows: []linkage.PINPressRow{{Account: account, Chosen: true, PIN: secret.Of(typed)}},
+					})
+					if err != nil {
+						t.Errorf("a press of 登録 ends with %v", err)
 					}
-					all.Go(func() {
-						<-begin
-						_, err := nodes[i%3].RegisterPINs(t.Context(), b.visit(), linkage.PINPress{
-							Rows: []linkage.PINPressRow{{Account: account, Chosen: true, PIN: secret.Of(typed)}},
-						})
-						if err != nil {
-							t.Errorf("a press of 登録 ends with %v", err)
-						}
-					})
-				}
-				for i := range 30 {
-					all.Go(func() {
-						<-begin
-						err := nodes[i%3].UsePIN(t.Context(), mixed, account, func(ctx context.Context, pin corebank.InquiryPIN) error {
-							_, err := bank.Balance(ctx, account, pin)
-							return err
-						})
-						if !errors.Is(err, fault.Refused) {
-							t.Errorf("an inquiry with the old number ends with %v", err)
-						}
-					})
-				}
-				close(begin)
-				all.Wait()
-				if bank.locked > 0 || bank.least < 1 {
-					t.Errorf("round %d: the core allows %d more after %d wrong numbers, and was asked %d times when locked", round, bank.least, bank.wrong, bank.locked)
-				}
-				if bank.wrong == 0 {
-					t.Errorf("round %d: the core was never asked", round)
-				}
+				})
 			}
-		})
-	}
+			for i := range 30 {
+				all.Go(func() {
+					<-begin
+					err := nodes[i%3].UsePIN(t.Context(), mixed, account, func(ctx context.Context, pin corebank.InquiryPIN) error {
+						_, err := bank.Balance(ctx, account, pin)
+						return err
+					})
+					if !errors.Is(err, fault.Refused) {
+						t.Errorf("an inquiry with the old number ends with %v", err)
+					}
+				})
+			}
+			close(begin)
+			all.Wait()
+			if bank.locked > 0 || bank.least < 1 {
+				t.Errorf("round %d: the core allows %d more after %d wrong numbers, and was asked %d times when locked", round, bank.least, bank.wrong, bank.locked)
+			}
+			if bank.wrong == 0 {
+				t.Errorf("round %d: the core was never asked", round)
+			}
+		}
+	})
 }
 
 // While an inquiry is under way its slots and a customer's tries are one budget:

@@ -68,42 +68,40 @@ var acknowledged = map[string]string{
 // acknowledged is there, nothing is torn, and the next process tells the story
 // to its end in the same institution.
 func TestAKilledProcessLeavesWhatItAcknowledgedAndNothingTorn(t *testing.T) {
-	for name, url := range databases(t) {
+	besides(t, func(t *testing.T, name, url string) {
 		if name == "serializable" {
-			continue // what a killed process leaves does not depend on it
+			t.Skip("what a killed process leaves does not depend on it")
 		}
-		t.Run(name, func(t *testing.T) {
-			address := url(t)
-			db := open(t, store.Config{URL: address, Passive: true})
-			bank := openBank(t)
-			for n := 1; ; n += 5 {
-				institution := fmt.Sprintf("killed-%d", n)
-				said := killedChild(t, address, institution, n)
-				if said[passed] {
-					t.Logf("the story has fewer than %d writes", n)
-					break
-				}
-				gone(t, db, name)
-				before := &story{t: t, name: institution, whole: db, broken: []string{"kill -9"}}
-				before.consistent()
-				for what := range said {
-					if from, known := acknowledged[what]; known && before.count(from) == 0 {
-						t.Errorf("killed at write %d: %q was acknowledged and is lost", n, what)
-					}
-				}
-				s := storyOf(t, db, bank, institution, &line{})
-				s.since = 0                    // what the dead process did counts too
-				s.careful, s.heir = true, true // it may have left one try at the PINs
-				s.tell()
-				if t.Failed() {
-					t.Fatalf("killed at write %d, after %v", n, said)
+		address := url
+		db := open(t, store.Config{URL: address, Passive: true})
+		bank := openBank(t)
+		for n := 1; ; n += 5 {
+			institution := fmt.Sprintf("killed-%d", n)
+			said := killedChild(t, address, institution, n)
+			if said[passed] {
+				t.Logf("the story has fewer than %d writes", n)
+				break
+			}
+			gone(t, db, name)
+			before := &story{t: t, name: institution, whole: db, broken: []string{"kill -9"}}
+			before.consistent()
+			for what := range said {
+				if from, known := acknowledged[what]; known && before.count(from) == 0 {
+					t.Errorf("killed at write %d: %q was acknowledged and is lost", n, what)
 				}
 			}
-			if r := verify(t, db); r.Bad != nil || r.Sealed == 0 {
-				t.Errorf("%+v, bad %v", r, r.Bad)
+			s := storyOf(t, db, bank, institution, &line{})
+			s.since = 0                    // what the dead process did counts too
+			s.careful, s.heir = true, true // it may have left one try at the PINs
+			s.tell()
+			if t.Failed() {
+				t.Fatalf("killed at write %d, after %v", n, said)
 			}
-		})
-	}
+		}
+		if r := verify(t, db); r.Bad != nil || r.Sealed == 0 {
+			t.Errorf("%+v, bad %v", r, r.Bad)
+		}
+	})
 }
 
 // gone waits until the database has done with what a dead process had sent.
@@ -123,7 +121,7 @@ func gone(t *testing.T, db *store.DB, kind string) {
 func killedChild(t *testing.T, url, institution string, n int) map[string]bool {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run", "^TestTheChildOfAKill$")
-	child.Env = append(os.Environ(), crashing+"="+url, killedIn+"="+institution, killedAt+"="+strconv.Itoa(n))
+	child.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), crashing+"="+url, killedIn+"="+institution, killedAt+"="+strconv.Itoa(n))
 	pipe, err := child.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

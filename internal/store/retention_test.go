@@ -29,9 +29,9 @@ func (m *toldMeter) Forgot(_, table string, rows, left int64) {
 }
 
 func TestWhatIsOverIsForgottenHoweverMuchThereIs(t *testing.T) {
-	told := &toldMeter{}
-	eachWith(t, store.Config{Meter: told}, func(t *testing.T, db *store.DB) {
-		*told = toldMeter{}
+	besides(t, func(t *testing.T, name, url string) {
+		told := &toldMeter{}
+		db := open(t, store.Config{URL: url, Serializable: name == "serializable", Meter: told})
 		now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 		in, other := db.Institution("demo"), db.Institution("other")
 		fill := func(in *store.Institution, first, n int, until time.Time) {

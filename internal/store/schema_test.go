@@ -35,43 +35,39 @@ func newer(t *testing.T, db *store.DB, step int64) {
 }
 
 func TestANewerSchemaThatOnlyAddsIsWorkedOn(t *testing.T) {
-	for name, url := range databases(t) {
-		t.Run(name, func(t *testing.T) {
-			cfg := store.Config{URL: url(t)}
-			// The number may be a high one or, of another block, one in between.
-			newer(t, open(t, cfg), 9001)
-			db := open(t, cfg)
-			if err := db.Institution("demo").Commit(t.Context(), denial("on the newer schema")); err != nil {
-				t.Error(err)
-			}
-			cfg.LeaveSchema, cfg.Passive = true, true
-			open(t, cfg)
-			steps, err := store.Migrations(t.Context(), cfg, false)
-			if last := steps[len(steps)-1]; err != nil || last.Number != 9001 || !last.Applied || !strings.Contains(last.Name, "newer version") {
-				t.Errorf("listed as %+v, %v", last, err)
-			}
-		})
-	}
+	besides(t, func(t *testing.T, _, url string) {
+		cfg := store.Config{URL: url}
+		// The number may be a high one or, of another block, one in between.
+		newer(t, open(t, cfg), 9001)
+		db := open(t, cfg)
+		if err := db.Institution("demo").Commit(t.Context(), denial("on the newer schema")); err != nil {
+			t.Error(err)
+		}
+		cfg.LeaveSchema, cfg.Passive = true, true
+		open(t, cfg)
+		steps, err := store.Migrations(t.Context(), cfg, false)
+		if last := steps[len(steps)-1]; err != nil || last.Number != 9001 || !last.Applied || !strings.Contains(last.Name, "newer version") {
+			t.Errorf("listed as %+v, %v", last, err)
+		}
+	})
 }
 
 func TestASchemaThatLeftThisProgramBehindIsRefusedWithASentence(t *testing.T) {
-	for name, url := range databases(t) {
-		t.Run(name, func(t *testing.T) {
-			cfg := store.Config{URL: url(t), Box: box(t), Log: slog.New(slog.DiscardHandler)}
-			db := open(t, cfg)
-			newer(t, db, 19) // below the highest step that this program knows
-			if err := db.Tamper(t.Context(), `INSERT INTO schema_breaks (step) VALUES (19)`); err != nil {
-				t.Fatal(err)
-			}
-			again, err := store.Open(t.Context(), cfg)
-			if err == nil {
-				again.Close()
-			}
-			if fault.Of(err) != fault.Invalid || err == nil || !strings.Contains(err.Error(), "start the newer version") {
-				t.Errorf("got %v", err)
-			}
-		})
-	}
+	besides(t, func(t *testing.T, _, url string) {
+		cfg := store.Config{URL: url, Box: box(t), Log: slog.New(slog.DiscardHandler)}
+		db := open(t, cfg)
+		newer(t, db, 19) // below the highest step that this program knows
+		if err := db.Tamper(t.Context(), `INSERT INTO schema_breaks (step) VALUES (19)`); err != nil {
+			t.Fatal(err)
+		}
+		again, err := store.Open(t.Context(), cfg)
+		if err == nil {
+			again.Close()
+		}
+		if fault.Of(err) != fault.Invalid || err == nil || !strings.Contains(err.Error(), "start the newer version") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // A step that waited for a table without an end would stop every request behind it.
