@@ -8,8 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
-	"modernc.org/sqlite"
+	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+	"zombiezen.com/go/sqlite"
 
 	"renkei.dev/internal/fault"
 )
@@ -21,8 +22,8 @@ func kindOf(err error) fault.Kind {
 	if k, ok := errors.AsType[fault.Kind](err); ok {
 		return k
 	}
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		return kindOfSQLite(e.Code())
+	if code, ok := codeOfSQLite(err); ok {
+		return kindOfSQLite(code)
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return kindOfPostgres(e.Code)
@@ -41,6 +42,16 @@ func kindOf(err error) fault.Kind {
 	return fault.Internal
 }
 
+// codeOfSQLite returns the extended result code of an error of SQLite, whichever
+// way to it was taken.
+func codeOfSQLite(err error) (int, bool) {
+	if e, ok := errors.AsType[*driver.Error](err); ok {
+		return e.Code(), true
+	}
+	code := sqlite.ErrCode(err)
+	return int(code), code != sqlite.ResultOK && code != sqlite.ResultError
+}
+
 func kindOfSQLite(code int) fault.Kind {
 	switch code {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID, sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
@@ -57,11 +68,11 @@ func kindOfSQLite(code int) fault.Kind {
 // brokenSQLite tells whether a connection should not be used again: after a
 // failed write what its cache holds is not surely what the file holds.
 func brokenSQLite(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
+	code, ok := codeOfSQLite(err)
 	if !ok {
 		return false
 	}
-	switch e.Code() & 0xff {
+	switch code & 0xff {
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOMEM,
 		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_MISUSE:
 		return true

@@ -38,7 +38,7 @@ type Load struct {
 func (db *DB) Load() Load { return db.engine.load() }
 
 func (e *sqliteEngine) load() Load {
-	return Load{InUse: cap(e.readers.free) - len(e.readers.free), Most: cap(e.readers.free), Queued: len(e.queue)}
+	return Load{InUse: cap(e.readers.places) - len(e.readers.places), Most: cap(e.readers.places), Queued: len(e.queue)}
 }
 
 func (e *postgresEngine) load() Load {

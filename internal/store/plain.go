@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -28,8 +27,8 @@ func (p plainly) Unwrap() error { return p.cause }
 // what it does not know stays in the driver's words.
 func plain(err error) error {
 	sentence := ""
-	if e, is := errors.AsType[*sqlite.Error](err); is {
-		sentence = plainSQLite(e.Code())
+	if code, is := codeOfSQLite(err); is {
+		sentence = plainSQLite(code)
 	} else if e, is := errors.AsType[*pgconn.PgError](err); is {
 		sentence = plainPostgres(e)
 	} else if e, is := errors.AsType[*pgconn.ConnectError](err); is {

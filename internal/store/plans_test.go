@@ -43,18 +43,8 @@ func TestNoLookUpReadsAllOfAnInstitution(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := db.engine.(*sqliteEngine)
-	conns := []*sqliteConn{e.writer}
-	for range cap(e.readers.free) {
-		if c := <-e.readers.free; c != nil {
-			conns = append(conns, c)
-		}
-	}
-	defer func() {
-		for range cap(e.readers.free) {
-			e.readers.free <- nil
-		}
-	}()
-	explain, err := connectSQLite(ctx, sqliteDSN(db.cfg.URL))
+	conns := append([]*sqliteConn{e.writer}, e.readers.free...)
+	explain, err := connectSQLite(ctx, db.cfg.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +61,7 @@ func TestNoLookUpReadsAllOfAnInstitution(t *testing.T) {
 		}
 		found++
 		args := make([]any, strings.Count(sql, "$")) // more than there are do no harm
-		rs, err := explain.query("EXPLAIN QUERY PLAN "+sql, args[:highest(sql)], false)
+		rs, err := explain.all("EXPLAIN QUERY PLAN "+sql, args[:highest(sql)])
 		if err != nil {
 			t.Errorf("%v: %s", err, sql)
 			continue

@@ -129,7 +129,7 @@ func (in *Institution) plantByCopy(ctx context.Context, e *postgresEngine, p Pla
 // plantInFile writes past the writer, by a connection that leaves it to the
 // operating system when what it wrote reaches the disk, until the end.
 func (in *Institution) plantInFile(ctx context.Context, address string, p Planted) (err error) {
-	c, err := connectSQLite(ctx, sqliteDSN(address, "_pragma=cache_size(-65536)", "_pragma=synchronous(OFF)"))
+	c, err := connectSQLite(ctx, address, sqliteSetting{"cache_size", "-65536"}, sqliteSetting{"synchronous", "0"})
 	if err != nil {
 		return err
 	}
@@ -185,8 +185,7 @@ func (r planted) insert(ctx context.Context, c *sqliteConn) error {
 	return nil
 }
 
-// statement inserts n rows. Numbered parameters have names, which the driver
-// looks up by walking through all of them.
+// statement inserts n rows. Its parameters have no numbers: there are thousands.
 func (r planted) statement(n int) string {
 	row := "(" + strings.Repeat("?, ", len(r.columns)-1) + "?)"
 	return "INSERT INTO " + r.table + " (" + strings.Join(r.columns, ", ") + ") VALUES " + strings.Repeat(row+", ", n-1) + row

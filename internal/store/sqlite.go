@@ -2,29 +2,13 @@ package store
 
 import (
 	"context"
-	"errors"
-	"net/url"
-	"os"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"renkei.dev/internal/fault"
 )
-
-// oldestSQLite is the first version without the fault by which resetting the
-// write-ahead log could lose what had been committed.
-const oldestSQLite = "3.51.3"
-
-// sqliteDSN returns the driver's name for a sqlite:PATH with our settings.
-func sqliteDSN(address string, more ...string) string {
-	path := strings.TrimPrefix(address, "sqlite:")
-	settings := append([]string{"_pragma=busy_timeout(5000)", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)"}, more...)
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(settings, "&")
-}
 
 // maxGroup bounds how many Commits share one transaction.
 const maxGroup = 256
@@ -58,7 +42,7 @@ func openSQLite(ctx context.Context, cfg Config) (engine, error) {
 	if runtime.GOMAXPROCS(0) < 2 {
 		runtime.GOMAXPROCS(2)
 	}
-	writer, err := connectSQLite(ctx, sqliteDSN(cfg.URL, "_txlock=immediate"))
+	writer, err := connectSQLite(ctx, cfg.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -70,65 +54,12 @@ func openSQLite(ctx context.Context, cfg Config) (engine, error) {
 		address: cfg.URL,
 		meter:   cfg.Meter,
 		queue:   make(chan *waiting, maxGroup),
-		readers: newSQLiteReaders(sqliteDSN(cfg.URL, "_pragma=query_only(1)"), max(4, 2*runtime.GOMAXPROCS(0))),
+		readers: newSQLiteReaders(cfg.URL, max(4, 2*runtime.GOMAXPROCS(0))),
 		writer:  writer,
 		stopped: make(chan struct{}),
 	}
 	go e.write()
 	return e, nil
-}
-
-// createPrivate makes the file, readable by its owner alone, unless it exists.
-func createPrivate(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
-// makeFile makes the file of a SQLite database, unless it exists.
-func makeFile(cfg Config) error {
-	if path, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok {
-		if err := createPrivate(path); err != nil {
-			return fault.Wrap(fault.Unavailable, "open the database file", err)
-		}
-	}
-	return nil
-}
-
-func checkSQLite(ctx context.Context, c *sqliteConn) error {
-	var version, mode string
-	if err := c.QueryRow(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
-		return failed(err, "ask the version of SQLite")
-	}
-	if olderVersion(version, oldestSQLite) {
-		return fault.New(fault.Internal, "SQLite %s can lose commits: %s is the oldest that will do", version, oldestSQLite)
-	}
-	if err := c.QueryRow(ctx, `PRAGMA journal_mode`).Scan(&mode); err != nil {
-		return failed(err, "ask the journal mode of SQLite")
-	}
-	if mode != "wal" {
-		return fault.New(fault.Unavailable, "the database file cannot be used with a write-ahead log: is it on a network file system?")
-	}
-	return nil
-}
-
-// olderVersion compares dotted numbers.
-func olderVersion(a, b string) bool {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range bs {
-		if i >= len(as) {
-			return true
-		}
-		if as[i] != bs[i] {
-			return len(as[i]) < len(bs[i]) || len(as[i]) == len(bs[i]) && as[i] < bs[i]
-		}
-	}
-	return false
 }
 
 func (e *sqliteEngine) dialect() string { return "sqlite" }
@@ -217,7 +148,7 @@ func takeWaiting(group []*waiting, first *waiting, queue chan *waiting) []*waiti
 func (e *sqliteEngine) begin() (err error) {
 	ctx := context.Background() // what is taken is carried through
 	if e.writer == nil {
-		if e.writer, err = connectSQLite(ctx, sqliteDSN(e.address, "_txlock=immediate")); err != nil {
+		if e.writer, err = connectSQLite(ctx, e.address); err != nil {
 			e.writer = nil
 			return err
 		}
@@ -303,94 +234,4 @@ func (e *sqliteEngine) close() error {
 	e.closing.Unlock()
 	<-e.stopped
 	return e.readers.close()
-}
-
-// sqliteReaders is a pool of connections that can only read.
-type sqliteReaders struct {
-	dsn  string
-	free chan *sqliteConn // nil stands for one that is not connected yet
-
-	mu     sync.Mutex
-	closed bool
-}
-
-func newSQLiteReaders(dsn string, n int) *sqliteReaders {
-	p := &sqliteReaders{dsn: dsn, free: make(chan *sqliteConn, n)}
-	for range n {
-		p.free <- nil
-	}
-	return p
-}
-
-func (p *sqliteReaders) QueryRow(ctx context.Context, sql string, args ...any) row {
-	rs, err := p.query(ctx, sql, args, true)
-	if err != nil {
-		return failedRow{err}
-	}
-	return &rs
-}
-
-func (p *sqliteReaders) Query(ctx context.Context, sql string, args ...any) (rows, error) {
-	rs, err := p.query(ctx, sql, args, false)
-	if err != nil {
-		return nil, err
-	}
-	return &rs, nil
-}
-
-func (p *sqliteReaders) Each(ctx context.Context, l *lookUp, scan func(int, row) error, args ...any) error {
-	rs, err := p.query(ctx, l.one, args, l.unique)
-	for n := 0; err == nil && rs.Next(); n++ {
-		err = scan(n, &rs)
-	}
-	return err
-}
-
-func (p *sqliteReaders) query(ctx context.Context, sql string, args []any, single bool) (rs readRows, err error) {
-	var c *sqliteConn
-	select {
-	case c = <-p.free:
-	default:
-		select {
-		case c = <-p.free:
-		case <-ctx.Done():
-			return rs, ctx.Err()
-		}
-	}
-	defer func() {
-		if brokenSQLite(err) && c != nil {
-			c.close()
-			c = nil
-		}
-		p.free <- c
-	}()
-	if c == nil {
-		if c, err = connectSQLite(context.Background(), p.dsn); err != nil {
-			return rs, err
-		}
-	}
-	if err = ctx.Err(); err != nil {
-		return rs, err
-	}
-	return c.query(sql, args, single)
-}
-
-// close closes all connections; it waits for those in use.
-func (p *sqliteReaders) close() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return nil
-	}
-	p.closed = true
-	var errs []error
-	for range cap(p.free) {
-		if c := <-p.free; c != nil {
-			errs = append(errs, c.close())
-		}
-	}
-	for range cap(p.free) {
-		p.free <- nil
-	}
-	return errors.Join(errs...)
 }

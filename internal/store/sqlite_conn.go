@@ -2,50 +2,66 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"fmt"
-	"io"
-	"reflect"
-	"slices"
+	"strconv"
+	"strings"
 
-	"modernc.org/sqlite"
+	"zombiezen.com/go/sqlite"
 
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
 )
 
-// sqliteConn is one connection with its prepared statements, spoken to without
-// database/sql between, which would cost as much again as a look-up by key. One
-// goroutine uses it at a time. As a tx, everything runs at once.
+// sqliteConn is one connection with its prepared statements. It speaks to SQLite
+// itself: database/sql, and the driver beneath it too, cost more than a look-up
+// by key. One goroutine uses it at a time. As a tx, everything runs at once.
+//
+// No context reaches a statement: on a local file it ends by itself, and a
+// watcher for each would cost more than the statement.
 type sqliteConn struct {
-	conn       driver.Conn
-	statements map[string]statement
-	named      []driver.NamedValue
+	conn       *sqlite.Conn
+	statements map[string]*sqliteStatement
 	seq        int64 // the last number of the audit log, during a transaction of the writer
+}
+
+// connectSQLite opens the file at a sqlite:PATH, which must be there, with our
+// settings and those of more.
+func connectSQLite(ctx context.Context, address string, more ...sqliteSetting) (*sqliteConn, error) {
+	conn, err := sqlite.OpenConn(sqliteFile(address), sqlite.OpenReadWrite|sqlite.OpenURI)
+	if err != nil {
+		return nil, failed(err, "open the database file")
+	}
+	conn.SetBusyTimeout(busyFor)
+	c := &sqliteConn{conn: conn, statements: map[string]*sqliteStatement{}}
+	for _, s := range append(sqliteSettings, more...) {
+		if err := c.set(ctx, s); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// set makes a setting and makes sure that it took: SQLite passes over what it
+// does not know.
+func (c *sqliteConn) set(ctx context.Context, s sqliteSetting) error {
+	if _, err := c.Exec(ctx, `PRAGMA `+s.name+` = `+s.to); err != nil {
+		return failed(err, "open the database file: set "+s.name)
+	}
+	var is any
+	if err := c.QueryRow(ctx, `PRAGMA `+s.name).Scan(&is); err != nil {
+		return failed(err, "open the database file: ask for "+s.name)
+	}
+	if fmt.Sprint(is) != s.to {
+		return fault.New(fault.Unavailable, "the database file cannot be used with %s %s but only with %v: is it on a network file system?", s.name, s.to, is)
+	}
+	return nil
 }
 
 func (c *sqliteConn) NextSeq() int64 {
 	c.seq++
 	return c.seq
-}
-
-type statement interface {
-	driver.Stmt
-	driver.StmtExecContext
-	driver.StmtQueryContext
-}
-
-func connectSQLite(ctx context.Context, dsn string) (*sqliteConn, error) {
-	connector, err := sqlite.NewConnector(dsn)
-	if err != nil {
-		return nil, failed(err, "read the name of the database file")
-	}
-	conn, err := connector.Connect(ctx)
-	if err != nil {
-		return nil, failed(err, "open the database file")
-	}
-	return &sqliteConn{conn: conn, statements: map[string]statement{}}, nil
 }
 
 func (c *sqliteConn) Keep(ctx context.Context, r audit.Row) error {
@@ -57,63 +73,20 @@ func (c *sqliteConn) Keep(ctx context.Context, r audit.Row) error {
 func (c *sqliteConn) Announce(context.Context, string) error { return nil }
 
 func (c *sqliteConn) close() error {
-	for _, s := range c.statements {
-		s.Close()
-	}
 	c.statements = nil
-	return failed(c.conn.Close(), "close the database file")
+	return failed(c.conn.Close(), "close the database file") // its statements too
 }
-
-func (c *sqliteConn) prepare(sql string, args []any) (statement, []driver.NamedValue, error) {
-	s, ok := c.statements[sql]
-	if !ok {
-		prepared, err := c.conn.Prepare(sql)
-		if err != nil {
-			return nil, nil, err
-		}
-		s = prepared.(statement)
-		c.statements[sql] = s
-	}
-	c.named = c.named[:0]
-	for i, arg := range args {
-		v, err := valueOf(arg)
-		if err != nil {
-			return nil, nil, fmt.Errorf("parameter $%d: %w", i+1, err)
-		}
-		c.named = append(c.named, driver.NamedValue{Ordinal: i + 1, Value: v})
-	}
-	return s, c.named, nil
-}
-
-// valueOf turns an argument into one of the few types that a driver takes.
-func valueOf(arg any) (driver.Value, error) {
-	switch v := arg.(type) {
-	case nil, int64, string, []byte, float64:
-		return v, nil
-	case int:
-		return int64(v), nil
-	case bool:
-		if v {
-			return int64(1), nil
-		}
-		return int64(0), nil
-	}
-	return driver.DefaultParameterConverter.ConvertValue(arg)
-}
-
-// No context reaches the driver: a statement on a local file ends by itself,
-// and a watcher for each would cost more than the statement.
 
 func (c *sqliteConn) Exec(_ context.Context, sql string, args ...any) (int64, error) {
-	s, named, err := c.prepare(sql, args)
-	if err != nil {
-		return 0, err
+	s, err := c.begin(sql, args)
+	for more := true; err == nil && more; {
+		more, err = s.Step()
 	}
-	result, err := s.ExecContext(context.Background(), named)
 	if err != nil {
-		return 0, err
+		return 0, s.end(err)
 	}
-	return result.RowsAffected()
+	n := c.conn.Changes()
+	return int64(n), s.end(nil)
 }
 
 func (c *sqliteConn) Must(ctx context.Context, sql string, args ...any) error {
@@ -134,168 +107,111 @@ func (c *sqliteConn) Do(ctx context.Context, sql string, args ...any) error {
 }
 
 func (c *sqliteConn) QueryRow(_ context.Context, sql string, args ...any) row {
-	rs, err := c.query(sql, args, true)
-	if err != nil {
-		return failedRow{err}
+	return &sqliteAsked{c, sql, args}
+}
+
+// sqliteAsked is the first row of a query that is made when it is read.
+type sqliteAsked struct {
+	conn *sqliteConn
+	sql  string
+	args []any
+}
+
+func (a *sqliteAsked) Scan(dest ...any) error { return a.conn.first(a.sql, a.args, dest) }
+
+// first reads the first row of a query; errNone when there is none.
+func (c *sqliteConn) first(sql string, args []any, dest []any) error {
+	s, err := c.begin(sql, args)
+	if err == nil {
+		var found bool
+		switch found, err = s.Step(); {
+		case err == nil && !found:
+			err = errNone
+		case err == nil:
+			err = s.Scan(dest...)
+		}
 	}
-	return &rs
+	return s.end(err)
+}
+
+// each calls scan while the query stands on each of its rows, or only on the first.
+func (c *sqliteConn) each(sql string, args []any, single bool, scan func(n int, r row) error) (err error) {
+	s, err := c.begin(sql, args)
+	defer func() { err = s.end(err) }()
+	for n := 0; err == nil && (n == 0 || !single); n++ {
+		more, failed := s.Step()
+		if failed != nil || !more {
+			return failed
+		}
+		err = scan(n, s)
+	}
+	return err
 }
 
 func (c *sqliteConn) Query(_ context.Context, sql string, args ...any) (rows, error) {
-	rs, err := c.query(sql, args, false)
+	rs, err := c.all(sql, args)
 	if err != nil {
 		return nil, err
 	}
-	return &rs, nil
+	return rs, nil
 }
 
-// query reads all rows before it returns, or only the first, so that no
-// statement stays open behind its reader.
-func (c *sqliteConn) query(sql string, args []any, single bool) (rs readRows, err error) {
-	s, named, err := c.prepare(sql, args)
-	if err != nil {
-		return rs, err
-	}
-	open, err := s.QueryContext(context.Background(), named)
-	if err != nil {
-		return rs, err
-	}
-	defer func() {
-		if closing := open.Close(); err == nil {
-			err = closing
-		}
-	}()
-	rs.width = len(open.Columns())
-	for {
-		n := len(rs.values)
-		rs.values = slices.Grow(rs.values, rs.width)[:n+rs.width]
-		switch err := open.Next(rs.values[n:]); {
-		case err == io.EOF:
-			rs.values = rs.values[:n]
-			return rs, nil
-		case err != nil:
-			return rs, err
-		case single:
-			return rs, nil
-		}
-	}
-}
-
-// readRows are rows that were read already. As a row, it is its first.
-type readRows struct {
-	width  int
-	values []driver.Value
-	next   int // the row after the current one
-}
-
-func (r *readRows) Next() bool {
-	if r.width == 0 || (r.next+1)*r.width > len(r.values) {
-		return false
-	}
-	r.next++
-	return true
-}
-
-func (r *readRows) Scan(dest ...any) error {
-	at := max(r.next-1, 0) * r.width
-	if at >= len(r.values) {
-		return errNone
-	}
-	if len(dest) != r.width {
-		return fmt.Errorf("%d places for %d columns", len(dest), r.width)
-	}
-	for i, d := range dest {
-		if err := assign(d, r.values[at+i]); err != nil {
-			return fmt.Errorf("column %d: %w", i+1, err)
-		}
-	}
-	return nil
-}
-
-func (r *readRows) Err() error { return nil }
-func (r *readRows) Close()     {}
-
-type failedRow struct{ err error }
-
-func (f failedRow) Scan(...any) error { return f.err }
-
-// assign puts a value that the driver read where dest points to. It is as
-// strict as pgx: no number becomes a text, and NULL wants a pointer.
-func assign(dest any, v driver.Value) error {
-	switch d := dest.(type) {
-	case *int64:
-		if n, ok := v.(int64); ok {
-			*d = n
-			return nil
-		}
-	case *string:
-		if s, ok := v.(string); ok {
-			*d = s
-			return nil
-		}
-	case *[]byte:
-		switch b := v.(type) {
-		case []byte:
-			*d = b
-			return nil
-		case nil:
-			*d = nil
-			return nil
-		}
-	case *any:
-		*d = v
+// all reads all rows before it returns, so that no statement stays open behind
+// its reader.
+func (c *sqliteConn) all(sql string, args []any) (*readRows, error) {
+	rs := &readRows{}
+	err := c.each(sql, args, false, func(_ int, r row) error {
+		rs.add(r.(*sqliteStatement))
 		return nil
-	case sql.Scanner:
-		return d.Scan(v)
-	}
-	return assignByKind(reflect.ValueOf(dest), v)
+	})
+	return rs, err
 }
 
-func assignByKind(dest reflect.Value, v driver.Value) error {
-	if dest.Kind() != reflect.Pointer || dest.IsNil() {
-		return fmt.Errorf("cannot read into a %s", dest.Type())
+// begin prepares a statement, unless it was before, and gives it its arguments.
+// Whoever began it ends it, also after an error.
+func (c *sqliteConn) begin(sql string, args []any) (*sqliteStatement, error) {
+	s, ok := c.statements[sql]
+	if !ok {
+		var err error
+		if s, err = c.prepare(sql); err != nil {
+			return nil, err
+		}
+		c.statements[sql] = s
 	}
-	to := dest.Elem()
-	if to.Kind() == reflect.Pointer {
-		if v == nil {
-			to.SetZero()
-			return nil
+	for i, n := range s.arguments {
+		if n >= len(args) {
+			return s, fmt.Errorf("parameter $%d has no argument", n+1)
 		}
-		to.Set(reflect.New(to.Type().Elem()))
-		return assign(to.Interface(), v)
-	}
-	switch from := v.(type) {
-	case int64:
-		switch {
-		case to.CanInt() && !to.OverflowInt(from):
-			to.SetInt(from)
-			return nil
-		case to.CanUint() && from >= 0 && !to.OverflowUint(uint64(from)):
-			to.SetUint(uint64(from))
-			return nil
-		case to.Kind() == reflect.Bool && (from == 0 || from == 1):
-			to.SetBool(from == 1)
-			return nil
-		}
-	case string:
-		switch {
-		case to.Kind() == reflect.String:
-			to.SetString(from)
-			return nil
-		case to.Kind() == reflect.Slice && to.Type().Elem().Kind() == reflect.Uint8:
-			to.SetBytes([]byte(from))
-			return nil
-		}
-	case []byte:
-		if to.Kind() == reflect.Slice && to.Type().Elem().Kind() == reflect.Uint8 {
-			to.SetBytes(from)
-			return nil
-		}
-	case float64:
-		if to.CanFloat() {
-			to.SetFloat(from)
-			return nil
+		if !s.bind(i+1, args[n]) {
+			plain, err := driver.DefaultParameterConverter.ConvertValue(args[n])
+			if err == nil && !s.bind(i+1, plain) {
+				err = fmt.Errorf("it is a %T", plain)
+			}
+			if err != nil {
+				return s, fmt.Errorf("parameter $%d: %w", n+1, err)
+			}
 		}
 	}
-	return fmt.Errorf("cannot read a %T into a %s", v, to.Type())
+	return s, nil
+}
+
+func (c *sqliteConn) prepare(sql string) (*sqliteStatement, error) {
+	prepared, err := c.conn.Prepare(sql)
+	if err != nil {
+		return nil, err
+	}
+	s := &sqliteStatement{Stmt: prepared, width: prepared.ColumnCount(), arguments: make([]int, prepared.BindParamCount())}
+	for i := range s.arguments {
+		name := prepared.BindParamName(i + 1)
+		if name == "" { // ?
+			s.arguments[i] = i
+			continue
+		}
+		n, err := strconv.Atoi(strings.TrimPrefix(name, "$"))
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("a parameter is %q and not $ and a number", name)
+		}
+		s.arguments[i] = n - 1
+	}
+	return s, nil
 }

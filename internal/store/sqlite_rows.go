@@ -1,0 +1,229 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+	"math"
+	"reflect"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// sqliteStatement is a prepared statement, and as a row the one it stands on.
+type sqliteStatement struct {
+	*sqlite.Stmt
+	width     int   // how many columns its rows have
+	arguments []int // which argument each parameter takes: SQLite counts parameters as they appear
+}
+
+// end makes the statement ready for its next use and lets go of what it read. It
+// returns err, or what became of the end itself.
+func (s *sqliteStatement) end(err error) error {
+	if s == nil {
+		return err
+	}
+	if ending := s.Reset(); err == nil {
+		err = ending
+	}
+	return err
+}
+
+// bind tells whether it knows what arg is.
+func (s *sqliteStatement) bind(at int, arg any) bool {
+	switch v := arg.(type) {
+	case string:
+		s.BindText(at, v)
+	case int64:
+		s.BindInt64(at, v)
+	case []byte:
+		if v == nil {
+			s.BindNull(at)
+		} else {
+			s.BindBytes(at, v)
+		}
+	case int:
+		s.BindInt64(at, int64(v))
+	case bool:
+		s.BindBool(at, v)
+	case float64:
+		s.BindFloat(at, v)
+	case nil:
+		s.BindNull(at)
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *sqliteStatement) Scan(dest ...any) error {
+	if len(dest) != s.width {
+		return fmt.Errorf("%d places for %d columns", len(dest), s.width)
+	}
+	for i, d := range dest {
+		if err := assign(d, s.value(i)); err != nil {
+			return fmt.Errorf("column %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// sqliteValue is what stands in one column of a row.
+type sqliteValue struct {
+	kind sqlite.ColumnType
+	n    int64 // an integer, or the bits of a float
+	text string
+	blob []byte
+}
+
+func (s *sqliteStatement) value(column int) sqliteValue {
+	v := sqliteValue{kind: s.ColumnType(column)}
+	switch v.kind {
+	case sqlite.TypeInteger:
+		v.n = s.ColumnInt64(column)
+	case sqlite.TypeText:
+		v.text = s.ColumnText(column)
+	case sqlite.TypeBlob:
+		v.blob = make([]byte, s.ColumnLen(column))
+		s.ColumnBytes(column, v.blob)
+	case sqlite.TypeFloat:
+		v.n = int64(math.Float64bits(s.ColumnFloat(column)))
+	}
+	return v
+}
+
+func (v sqliteValue) any() any {
+	switch v.kind {
+	case sqlite.TypeInteger:
+		return v.n
+	case sqlite.TypeText:
+		return v.text
+	case sqlite.TypeBlob:
+		return v.blob
+	case sqlite.TypeFloat:
+		return math.Float64frombits(uint64(v.n))
+	}
+	return nil
+}
+
+// readRows are rows that were read already. As a row, it is the current one.
+type readRows struct {
+	width  int
+	values []sqliteValue
+	next   int // the row after the current one
+}
+
+func (r *readRows) add(s *sqliteStatement) {
+	r.width = s.width
+	for i := range s.width {
+		r.values = append(r.values, s.value(i))
+	}
+}
+
+func (r *readRows) Next() bool {
+	if r.width == 0 || (r.next+1)*r.width > len(r.values) {
+		return false
+	}
+	r.next++
+	return true
+}
+
+func (r *readRows) Scan(dest ...any) error {
+	at := (r.next - 1) * r.width
+	if r.next == 0 {
+		return errNone
+	}
+	if len(dest) != r.width {
+		return fmt.Errorf("%d places for %d columns", len(dest), r.width)
+	}
+	for i, d := range dest {
+		if err := assign(d, r.values[at+i]); err != nil {
+			return fmt.Errorf("column %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+func (r *readRows) Err() error { return nil }
+func (r *readRows) Close()     {}
+
+type failedRow struct{ err error }
+
+func (f failedRow) Scan(...any) error { return f.err }
+
+// assign puts a value where dest points to. It is as strict as pgx: no number
+// becomes a text, and NULL wants a pointer.
+func assign(dest any, v sqliteValue) error {
+	switch d := dest.(type) {
+	case *string:
+		if v.kind == sqlite.TypeText {
+			*d = v.text
+			return nil
+		}
+	case *int64:
+		if v.kind == sqlite.TypeInteger {
+			*d = v.n
+			return nil
+		}
+	case *[]byte:
+		if v.kind == sqlite.TypeBlob || v.kind == sqlite.TypeNull {
+			*d = v.blob
+			return nil
+		}
+	case *any:
+		*d = v.any()
+		return nil
+	case sql.Scanner:
+		return d.Scan(v.any())
+	}
+	return assignByKind(reflect.ValueOf(dest), v)
+}
+
+func assignByKind(dest reflect.Value, v sqliteValue) error {
+	if dest.Kind() != reflect.Pointer || dest.IsNil() {
+		return fmt.Errorf("cannot read into a %s", dest.Type())
+	}
+	to := dest.Elem()
+	if to.Kind() == reflect.Pointer {
+		if v.kind == sqlite.TypeNull {
+			to.SetZero()
+			return nil
+		}
+		to.Set(reflect.New(to.Type().Elem()))
+		return assign(to.Interface(), v)
+	}
+	bytes := to.Kind() == reflect.Slice && to.Type().Elem().Kind() == reflect.Uint8
+	switch v.kind {
+	case sqlite.TypeInteger:
+		switch {
+		case to.CanInt() && !to.OverflowInt(v.n):
+			to.SetInt(v.n)
+			return nil
+		case to.CanUint() && v.n >= 0 && !to.OverflowUint(uint64(v.n)):
+			to.SetUint(uint64(v.n))
+			return nil
+		case to.Kind() == reflect.Bool && (v.n == 0 || v.n == 1):
+			to.SetBool(v.n == 1)
+			return nil
+		}
+	case sqlite.TypeText:
+		switch {
+		case to.Kind() == reflect.String:
+			to.SetString(v.text)
+			return nil
+		case bytes:
+			to.SetBytes([]byte(v.text))
+			return nil
+		}
+	case sqlite.TypeBlob:
+		if bytes {
+			to.SetBytes(v.blob)
+			return nil
+		}
+	case sqlite.TypeFloat:
+		if to.CanFloat() {
+			to.SetFloat(math.Float64frombits(uint64(v.n)))
+			return nil
+		}
+	}
+	return fmt.Errorf("cannot read a %T into a %s", v.any(), to.Type())
+}
