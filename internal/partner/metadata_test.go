@@ -1,7 +1,9 @@
 package partner
 
 import (
+	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,24 @@ func TestMetadataBecomesAPartnerAndLeavesItsClientAlone(t *testing.T) {
 	}
 	if last := time.Date(2027, 3, 31, 23, 59, 59, 0, corebank.Japan); p.Linkable(last) != nil || p.Linkable(last.Add(time.Second)) == nil {
 		t.Error("the last day of the contract is not its last")
+	}
+}
+
+func TestAPartnerIsToldInTheWordsThatItWasRegisteredBy(t *testing.T) {
+	p, client, err := ParseMetadata([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := json.Marshal(metadataFile{p.Metadata(), client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, _, err := ParseMetadata(told)
+	if err != nil || !reflect.DeepEqual(again, p) {
+		t.Errorf("told as %s, which reads as %+v, %v", told, again, err)
+	}
+	if p.ContractUntil = (time.Time{}); p.Metadata().ContractUntil != "" {
+		t.Error("a contract without an agreed end is told with one")
 	}
 }
 
