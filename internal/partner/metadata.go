@@ -30,7 +30,7 @@ var idPattern = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$`)
 // metadataFile is the file by which the bank's staff register a partner together
 // with its first client.
 type metadataFile struct {
-	Partner Metadata        `json:"partner"`
+	Partner json.RawMessage `json:"partner"`
 	Client  json.RawMessage `json:"client"`
 }
 
@@ -88,26 +88,46 @@ func words(functions []corebank.BusinessFunction) []string {
 // ParseMetadata reads a partner and, untouched, the metadata of its client
 // (RFC 7591), whose judge is the OAuth engine. The partner stands Active.
 // Errors: fault.Invalid; every fault of the partner's half at once, each on a
-// line that begins with its path.
+// line that begins with its path. The client's half comes beside them, where there
+// is one, so that its faults can be told with them.
 func ParseMetadata(data []byte) (Partner, json.RawMessage, error) {
 	var f metadataFile
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil {
+	if err := decode(data, &f); err != nil {
 		return Partner{}, nil, fault.Wrap(fault.Invalid, "read the partner's metadata", err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Partner{}, nil, fault.New(fault.Invalid, "read the partner's metadata: something follows the object")
-	}
+	var p Partner
+	var m Metadata
 	c := checker{}
-	p := c.partner(f.Partner)
-	if len(f.Client) == 0 || bytes.Equal(f.Client, []byte("null")) {
+	if len(f.Partner) == 0 {
+		c.fault("partner", "is missing")
+	} else if err := decode(f.Partner, &m); err != nil {
+		c.fault("partner", "cannot be read: "+err.Error())
+	} else {
+		p = c.partner(m)
+	}
+	if bytes.Equal(f.Client, []byte("null")) {
+		f.Client = nil
+	}
+	if len(f.Client) == 0 {
 		c.fault("client", "is missing")
 	}
 	if len(c.faults) > 0 {
-		return Partner{}, nil, errors.Join(c.faults...)
+		return Partner{}, f.Client, errors.Join(c.faults...)
 	}
 	return p, f.Client, nil
+}
+
+// decode reads one object without keys that it does not know.
+func decode(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the object")
+	}
+	return nil
 }
 
 // checker gathers every fault with its path.

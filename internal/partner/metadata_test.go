@@ -49,7 +49,7 @@ func TestAPartnerIsToldInTheWordsThatItWasRegisteredBy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told, err := json.Marshal(metadataFile{p.Metadata(), client})
+	told, err := json.Marshal(map[string]any{"partner": p.Metadata(), "client": client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,12 +81,24 @@ func TestEveryFaultOfTheMetadataIsToldAtOnce(t *testing.T) {
 	}
 }
 
+func TestTheClientsHalfComesBesideTheFaultsOfThePartners(t *testing.T) {
+	for name, text := range map[string]string{
+		"a fault":        strings.Replace(good, "2026-04-01", "tomorrow", 1),
+		"an unknown key": strings.Replace(good, `"id"`, `"identifier": "x", "id"`, 1),
+	} {
+		if _, client, err := ParseMetadata([]byte(text)); err == nil || string(client) != `{"client_id": "cl_mihon-kaikei"}` {
+			t.Errorf("%s: %s, %v", name, client, err)
+		}
+	}
+}
+
 func TestMetadataThatIsNotOneKnownObjectIsRefused(t *testing.T) {
 	for name, text := range map[string]string{
 		"an unknown key":           strings.Replace(good, `"id"`, `"identifier": "x", "id"`, 1),
 		"something after":          good + "{}",
 		"no object":                `[]`,
 		"nothing":                  ``,
+		"no partner":               `{"client": {}}`,
 		"a number for a text":      strings.Replace(good, `"見本会計"`, `7`, 1),
 		"an end before the start":  strings.Replace(good, `2027-03-31`, `2026-03-31`, 1),
 		"a client that is nothing": strings.Replace(good, `{"client_id": "cl_mihon-kaikei"}`, `null`, 1),
