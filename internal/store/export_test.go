@@ -49,3 +49,6 @@ func (db *DB) Hears() bool {
 
 // Ungroup makes every Commit a transaction of its own.
 func (db *DB) Ungroup() { db.engine.(*postgresEngine).groups = nil }
+
+// LookAt bounds a round.
+func (e *Ended) LookAt(n int64) { e.round = n }
