@@ -25,7 +25,7 @@ import (
 type commands struct {
 	Demo    demoCommand    `cmd:"" help:"Run a whole demo bank with two API partners on this machine."`
 	Serve   serveCommand   `cmd:"" help:"Serve the institutions of a configuration file."`
-	Partner partnerCommand `cmd:"" help:"Register, list, show, stop, resume and invite API partners."`
+	Partner partnerCommand `cmd:"" help:"Register, list, show, stop, resume and invite API partners, and look after their clients."`
 	Consent consentCommand `cmd:"" help:"List, suspend, resume and end customers' consents."`
 	Key     keyCommand     `cmd:"" help:"Make, rotate and list the keys that the issuer signs with."`
 	DB      dbCommand      `cmd:"" name:"db" help:"Look after the database."`

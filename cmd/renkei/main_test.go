@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -41,15 +41,13 @@ func TestCommands(t *testing.T) {
 				}
 				ts.Fatalf("%s was not written", args[0])
 			},
-			// word FILE N NAME: sets NAME to the Nth word of what the last command wrote.
-			"word": func(ts *testscript.TestScript, _ bool, args []string) {
-				words := strings.Fields(ts.ReadFile(args[0]))
-				n, err := strconv.Atoi(args[1])
-				ts.Check(err)
-				if n > len(words) {
-					ts.Fatalf("%s has %d words", args[0], len(words))
+			// picks FILE PATTERN NAME: sets NAME to what the pattern's group matches.
+			"picks": func(ts *testscript.TestScript, _ bool, args []string) {
+				found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile(args[0]))
+				if found == nil {
+					ts.Fatalf("%s does not match %s", args[0], args[1])
 				}
-				ts.Setenv(args[2], words[n-1])
+				ts.Setenv(args[2], found[1])
 			},
 			"server": server,
 			// occupies PORT: another program listens there until the script ends.

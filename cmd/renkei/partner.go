@@ -15,13 +15,14 @@ import (
 )
 
 type partnerCommand struct {
-	Add    partnerAdd    `cmd:"" help:"Register a partner and its client from a metadata file."`
-	List   partnerList   `cmd:"" help:"List the partners."`
-	Show   partnerShow   `cmd:"" help:"Show one partner."`
-	Stop   partnerStop   `cmd:"" help:"Stop a partner: nothing can be linked or inquired until it is resumed."`
-	Resume partnerResume `cmd:"" help:"Let a stopped partner work again."`
-	Invite partnerInvite `cmd:"" help:"Issue an initial access token: the partner registers clients by itself (sandboxes only)."`
-	Client clientCommand `cmd:"" help:"Add, change and remove a partner's clients, and set their last day."`
+	Add      partnerAdd      `cmd:"" help:"Register a partner and its client from a metadata file."`
+	List     partnerList     `cmd:"" help:"List the partners."`
+	Show     partnerShow     `cmd:"" help:"Show one partner."`
+	Stop     partnerStop     `cmd:"" help:"Stop a partner: nothing can be linked or inquired until it is resumed."`
+	Resume   partnerResume   `cmd:"" help:"Let a stopped partner work again."`
+	Invite   partnerInvite   `cmd:"" help:"Issue an initial access token: the partner registers clients by itself (sandboxes only)."`
+	Withdraw partnerWithdraw `cmd:"" help:"Revoke an initial access token before its time."`
+	Client   clientCommand   `cmd:"" help:"Add, change and remove a partner's clients, and set their last day."`
 }
 
 type partnerAdd struct {

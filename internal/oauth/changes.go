@@ -13,21 +13,22 @@ import (
 
 // The acts of the protocol that the audit log keeps.
 const (
-	RequestPushedName      audit.Name = "oauth.request_pushed"
-	CodeIssuedName         audit.Name = "oauth.code_issued"
-	RequestDeniedName      audit.Name = "oauth.request_denied"
-	CodeRedeemedName       audit.Name = "oauth.code_redeemed"
-	CodeReusedName         audit.Name = "oauth.code_reused"
-	TokenRefreshedName     audit.Name = "oauth.token_refreshed"
-	TokenIssuedName        audit.Name = "oauth.token_issued"
-	TokenRevokedName       audit.Name = "oauth.token_revoked"
-	GrantRevokedName       audit.Name = "oauth.grant_revoked"
-	AssertionUsedName      audit.Name = "oauth.client_authenticated"
-	ClientRegisteredName   audit.Name = "oauth.client_registered"
-	ClientChangedName      audit.Name = "oauth.client_changed"
-	ClientRemovedName      audit.Name = "oauth.client_removed"
-	InitialTokenIssuedName audit.Name = "oauth.initial_token_issued"
-	EndpointDeniedName     audit.Name = "oauth.refused"
+	RequestPushedName       audit.Name = "oauth.request_pushed"
+	CodeIssuedName          audit.Name = "oauth.code_issued"
+	RequestDeniedName       audit.Name = "oauth.request_denied"
+	CodeRedeemedName        audit.Name = "oauth.code_redeemed"
+	CodeReusedName          audit.Name = "oauth.code_reused"
+	TokenRefreshedName      audit.Name = "oauth.token_refreshed"
+	TokenIssuedName         audit.Name = "oauth.token_issued"
+	TokenRevokedName        audit.Name = "oauth.token_revoked"
+	GrantRevokedName        audit.Name = "oauth.grant_revoked"
+	AssertionUsedName       audit.Name = "oauth.client_authenticated"
+	ClientRegisteredName    audit.Name = "oauth.client_registered"
+	ClientChangedName       audit.Name = "oauth.client_changed"
+	ClientRemovedName       audit.Name = "oauth.client_removed"
+	InitialTokenIssuedName  audit.Name = "oauth.initial_token_issued"
+	InitialTokenRevokedName audit.Name = "oauth.initial_token_revoked"
+	EndpointDeniedName      audit.Name = "oauth.refused"
 )
 
 // Header is what every change of the engine says of itself.
@@ -232,6 +233,25 @@ func (c InitialAccessTokenIssued) Act() audit.Act {
 			"token": strconv.FormatInt(c.Token.Key.ID, 10), "uses": strconv.Itoa(c.Token.UsesLeft),
 			"expires_at": c.Token.ExpiresAt.UTC().Format(time.RFC3339),
 		},
+	}
+}
+
+// InitialAccessTokenRevoked ends an initial access token before its time. It no
+// longer holds when there is none that could still be used.
+type InitialAccessTokenRevoked struct {
+	ID      int64 // InitialAccessToken.Key.ID
+	Partner partner.ID
+	By      audit.Actor
+	At      time.Time
+	Reason  string // why, in the words of who did it
+}
+
+// Act returns the act of the revocation.
+func (c InitialAccessTokenRevoked) Act() audit.Act {
+	return audit.Act{
+		Name: InitialTokenRevokedName, At: c.At, Actor: c.By, Outcome: audit.Done,
+		Object: string(c.Partner), Partner: string(c.Partner),
+		Detail: map[string]string{"token": strconv.FormatInt(c.ID, 10), "why": c.Reason},
 	}
 }
 

@@ -104,6 +104,8 @@ func (in *Institution) apply(ctx context.Context, t tx, change audit.Change) err
 		return in.applyClientRemoved(ctx, t, c)
 	case oauth.InitialAccessTokenIssued:
 		return in.applyInitialTokenIssued(ctx, t, c)
+	case oauth.InitialAccessTokenRevoked:
+		return in.applyInitialTokenRevoked(ctx, t, c)
 	case linkage.LoginClaimed:
 		return in.applyLoginClaimed(ctx, t, c)
 	case linkage.LoginSettled:

@@ -102,6 +102,12 @@ func (in *Institution) applyInitialTokenIssued(ctx context.Context, t tx, c oaut
 		i.Key.ID, in.id, i.Key.Digest[:], string(i.Partner), int64(i.UsesLeft), micros(i.IssuedAt), micros(i.ExpiresAt))
 }
 
+func (in *Institution) applyInitialTokenRevoked(ctx context.Context, t tx, c oauth.InitialAccessTokenRevoked) error {
+	return t.Must(ctx, `UPDATE initial_access_tokens SET uses_left = 0
+		WHERE id = $1 AND institution = $2 AND partner_id = $3 AND uses_left > 0 AND expires_at > $4`,
+		c.ID, in.id, string(c.Partner), micros(c.At))
+}
+
 func (in *Institution) applyClientRegistered(ctx context.Context, t tx, c oauth.ClientRegistered) error {
 	metadata, err := asJSON(c.Client, "register a client")
 	if err != nil {

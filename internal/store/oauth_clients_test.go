@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"renkei.dev/internal/audit"
+	"renkei.dev/internal/fault"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/oauth/oauthtest"
 	"renkei.dev/internal/store"
@@ -80,6 +81,55 @@ func TestAnInitialTokenRegistersAsManyClientsAsItHasUsesAndNoMore(t *testing.T) 
 		left, err := w.in.InitialAccessTokens(t.Context(), oauthtest.PartnerID)
 		if err != nil || len(left) != 1 || left[0].UsesLeft != 0 {
 			t.Errorf("%+v %v", left, err)
+		}
+	})
+}
+
+func TestARevokedInitialTokenRegistersNobodyAndIsRevokedOnce(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := selfRegistering(t, db)
+		token, other := w.initial(5), w.initial(1)
+		if _, err := w.Engine.Register(t.Context(), w.registration(token, nil)); err != nil {
+			t.Fatal(err)
+		}
+		all, err := w.in.InitialAccessTokens(t.Context(), oauthtest.PartnerID)
+		if err != nil || len(all) != 2 {
+			t.Fatalf("%+v %v", all, err)
+		}
+		revoked := oauth.InitialAccessTokenRevoked{
+			ID: all[0].Key.ID, Partner: oauthtest.PartnerID, Reason: "lost in a mail", At: w.Now(), By: audit.Actor{Kind: audit.Operator, ID: "staff"},
+		}
+		foreign := revoked
+		foreign.Partner = "somebody-else"
+		if err := w.in.Commit(t.Context(), foreign); err == nil || fault.Of(err) != fault.Conflict {
+			t.Errorf("as another partner's: %v", err)
+		}
+		if err := db.Institution("elsewhere").Commit(t.Context(), revoked); err == nil || fault.Of(err) != fault.Conflict {
+			t.Errorf("by another institution: %v", err)
+		}
+		done, errs := inParallel(make([]struct{}, 8), func(struct{}) (struct{}, error) {
+			return struct{}{}, w.in.Commit(t.Context(), revoked)
+		})
+		if len(done) != 1 {
+			t.Errorf("revoked %d times", len(done))
+		}
+		for _, err := range errs {
+			if fault.Of(err) != fault.Conflict {
+				t.Error(err)
+			}
+		}
+		_, err = w.Engine.Register(t.Context(), w.registration(token, nil))
+		wantFailure(t, err, oauth.InvalidToken)
+		if clients, err := w.in.Clients(t.Context(), oauthtest.PartnerID); err != nil || len(clients) != 2 {
+			t.Errorf("%d clients, %v: the one that it registered before is to stay", len(clients), err)
+		}
+		if _, err := w.Engine.Register(t.Context(), w.registration(other, nil)); err != nil {
+			t.Errorf("the partner's other token: %v", err)
+		}
+		rows := 0
+		err = db.AuditLog().Each(t.Context(), store.Which{Name: oauth.InitialTokenRevokedName, Word: "lost in a mail"}, func(audit.Row) error { rows++; return nil })
+		if err != nil || rows != 1 {
+			t.Errorf("%d rows of the audit log, %v", rows, err)
 		}
 	})
 }
