@@ -336,14 +336,17 @@ func (s *Service) moved(ctx context.Context, st *standing, b Button, claim int64
 			row.WayUntil = row.BeganAt.Add(keptFor) // a refusal is no secret and does not age
 		}
 	}
+	staged := len(st.staged)+len(out.stage) > 0 // at this version: what is staged later is of another
 	if out.approve != nil {
 		row.Consent = out.approve.ID
 		m.Consent = out.approve
-		m.InForce = &StoredPIN{
-			User: row.User, Name: out.state.UserName, Company: row.Company, Consent: out.approve.ID, At: st.now,
+		if staged {
+			m.InForce = &StoredPIN{
+				User: row.User, Name: out.state.UserName, Company: row.Company, Consent: out.approve.ID, At: st.now,
+			}
 		}
 	} else if row.Step == HandoverStep || row.Step == EndedStep {
-		m.Drop = true
+		m.Drop = staged
 	}
 	if row.Sealed, err = s.sealState(row.ID, out.state); err != nil {
 		return JourneyMoved{}, err
