@@ -85,11 +85,7 @@ func (c partnerList) Run(ctx context.Context, to streams) error {
 		}
 	}
 	if c.JSON {
-		told := make([]toldPartner, len(whole))
-		for i, p := range whole {
-			told[i] = p.told()
-		}
-		return writeJSON(to, told)
+		return writeJSON(to, whole)
 	}
 	var t table
 	t.row("ID", "STATUS", "CONTRACT", "SERVICE", "CORPORATION", "REGISTRATION", "PROFILES")
@@ -129,7 +125,7 @@ func (c partnerShow) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	if c.JSON {
-		return writeJSON(to, file.told())
+		return writeJSON(to, file)
 	}
 	var t table
 	for _, line := range [][2]string{

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"renkei.dev/internal/audit"
@@ -50,5 +52,94 @@ func (db *DB) Hears() bool {
 // Ungroup makes every Commit a transaction of its own.
 func (db *DB) Ungroup() { db.engine.(*postgresEngine).groups = nil }
 
-// LookAt bounds a round.
-func (e *Ended) LookAt(n int64) { e.round = n }
+// Together makes one group of Commits, on PostgreSQL, and returns what became of
+// each and of how many statements the group is.
+func (in *Institution) Together(ctx context.Context, commits ...[]audit.Change) (errs []error, statements int, err error) {
+	e := in.db.engine.(*postgresEngine)
+	group := make([]*pgWaiting, len(commits))
+	for i, changes := range commits {
+		t := &pgTx{engine: e}
+		for _, change := range changes {
+			if err := in.apply(ctx, t, change); err != nil {
+				return nil, 0, err
+			}
+			if err := in.record(ctx, t, change.Act()); err != nil {
+				return nil, 0, err
+			}
+		}
+		group[i] = &pgWaiting{waiting: waiting{done: make(chan error, 1)}, queued: t.queued, acts: t.acts, deadline: time.Now().Add(commitWithin)}
+	}
+	statements = len(bundled(group)) + 1 // that of the acts
+	e.groups.commitGroup(slices.Clone(group))
+	for _, r := range group {
+		errs = append(errs, <-r.done)
+	}
+	return errs, statements, nil
+}
+
+// ErrAlone is what a Commit is told that has to be tried outside of its group.
+var ErrAlone = errAlone
+
+// BundledOrder returns, for Commits that have statements of these kinds in this
+// order, the kinds as they go to the database and how many of each.
+func BundledOrder(commits ...string) (order []string) {
+	kinds := map[rune]*effect{}
+	var group []*pgWaiting
+	for _, c := range commits {
+		r := &pgWaiting{}
+		for _, kind := range c {
+			if kinds[kind] == nil && kind != '-' { // '-' is no effect
+				kinds[kind] = &effect{one: string(kind)}
+			}
+			r.queued = append(r.queued, queued{sql: string(kind), effect: kinds[kind]})
+		}
+		group = append(group, r)
+	}
+	for _, b := range bundled(group) {
+		all := ""
+		for _, q := range b.pieces {
+			all += q.sql
+		}
+		order = append(order, all)
+	}
+	return order
+}
+
+// Effect is one of the statements that many Commits run.
+type Effect struct {
+	One, Many string
+	Types     []string
+}
+
+// Effects returns all of them.
+func Effects() (all []Effect) {
+	for _, e := range effects {
+		all = append(all, Effect{e.one, e.many, e.types})
+	}
+	return all
+}
+
+// WriterPlan returns how the writers' connections of PostgreSQL would run a
+// statement for whatever its parameters are.
+func (db *DB) WriterPlan(ctx context.Context, e Effect) (plan string, err error) {
+	c, err := db.engine.(*postgresEngine).groups.pool.Acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer c.Release()
+	nothing := strings.TrimSuffix(strings.Repeat("'{}', ", len(e.Types)), ", ")
+	for _, sql := range []string{`DEALLOCATE ALL`, `PREPARE looked (` + strings.Join(e.Types, "[], ") + `[]) AS ` + e.Many} {
+		if _, err := c.Conn().PgConn().Exec(ctx, sql).ReadAll(); err != nil {
+			return "", err
+		}
+	}
+	rows, err := c.Conn().PgConn().Exec(ctx, `EXPLAIN EXECUTE looked (`+nothing+`)`).ReadAll()
+	if err != nil {
+		return "", err
+	}
+	for _, r := range rows[0].Rows {
+		plan += string(r[0]) + "\n"
+	}
+	_, err = c.Conn().PgConn().Exec(ctx, `DEALLOCATE ALL`).ReadAll()
+	return plan, err
+}

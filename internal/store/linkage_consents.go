@@ -91,9 +91,11 @@ func (in *Institution) insertConsent(ctx context.Context, t tx, c linkage.Consen
 	if err != nil {
 		return fault.Wrap(fault.Internal, "write the accounts of a consent", err)
 	}
-	return t.Must(ctx, `INSERT INTO consents (institution, `+consentColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
-		in.id, string(c.ID), string(c.User), string(c.Company), string(c.Partner), c.Client, string(c.State), string(c.EndReason),
+	return t.Apply(ctx, addConsent, in.id, string(c.ID), string(c.User), string(c.Company), string(c.Partner), c.Client, string(c.State), string(c.EndReason),
 		string(functions), string(accounts), c.Extent.HistoryDays, micros(c.GivenAt), micros(c.Extent.EndsAt), micros(c.EndedAt),
 		string(c.Replaces), c.Terms, string(c.Journey))
 }
+
+var addConsent = mustBy(`INSERT INTO consents (institution, `+consentColumns+`)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+	"text", "text", "text", "text", "text", "text", "text", "text", "text", "text", "bigint", "bigint", "bigint", "bigint", "text", "text", "text")

@@ -21,8 +21,18 @@ func (in *Institution) applyConsentEnded(ctx context.Context, t tx, c linkage.Co
 // dropUnneededPINs removes the PINs of the accounts and the company of an ended
 // consent that no other consent which is not over names.
 func (in *Institution) dropUnneededPINs(ctx context.Context, t tx, ended linkage.ConsentID, now time.Time) error {
-	return t.Do(ctx, `DELETE FROM inquiry_pins WHERE institution = $1 AND `+onlyNeededBy, in.id, string(ended), micros(now))
+	return t.Apply(ctx, dropPINs, in.id, string(ended), micros(now))
 }
+
+var dropPINs = doBy(`DELETE FROM inquiry_pins WHERE institution = $1 AND `+onlyNeededBy, "text", "text", "bigint")
+
+// dropOutgrownPINs is dropPINs of a consent that another, $4, took the place of:
+// where that one names the same accounts it looks no further.
+var dropOutgrownPINs = doBy(`DELETE FROM inquiry_pins WHERE institution = $1
+	AND company_id = (SELECT e.company_id FROM consents e WHERE e.institution = $1 AND e.id = $2
+		AND NOT EXISTS (SELECT 1 FROM consents n WHERE n.institution = $1 AND n.id = $4 AND n.company_id = e.company_id
+			AND n.accounts = e.accounts AND n.ended_at = 0 AND n.ends_at > $3))
+	AND `+onlyNamedBy, "text", "text", "bigint", "text")
 
 // dropItsPINs removes, of those, the ones that came into force with the consent:
 // what was there before it stays, since nothing was ever fetched by it.
@@ -33,8 +43,10 @@ func (in *Institution) dropItsPINs(ctx context.Context, t tx, unused linkage.Con
 
 // onlyNeededBy is of a PIN whose account the consent $2 names, and no other that
 // is not over at $3.
-const onlyNeededBy = `company_id = (SELECT company_id FROM consents e WHERE e.institution = $1 AND e.id = $2)
-	AND EXISTS (SELECT 1 FROM consents e WHERE e.institution = $1 AND e.id = $2 AND e.accounts LIKE ` + inAccounts + `)
+const onlyNeededBy = `company_id = (SELECT company_id FROM consents e WHERE e.institution = $1 AND e.id = $2) AND ` + onlyNamedBy
+
+// onlyNamedBy is onlyNeededBy among the PINs of the company.
+const onlyNamedBy = `EXISTS (SELECT 1 FROM consents e WHERE e.institution = $1 AND e.id = $2 AND e.accounts LIKE ` + inAccounts + `)
 	AND NOT EXISTS (SELECT 1 FROM consents o WHERE o.institution = $1 AND o.company_id = inquiry_pins.company_id
 		AND o.state <> 'ended' AND o.ends_at > $3 AND o.accounts LIKE ` + inAccounts + `)`
 

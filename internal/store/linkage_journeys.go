@@ -64,15 +64,24 @@ func (in *Institution) insertJourney(ctx context.Context, t tx, r linkage.Row, s
 		micros(r.BeganAt), micros(r.TouchedAt), micros(r.EndedAt), string(r.Consent), r.Sealed, notNil(r.Way), micros(r.WayUntil),
 	}
 	if session == nil {
-		return t.Must(ctx, `INSERT INTO journeys (institution, id, `+journeyColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-			ON CONFLICT (institution, id) DO NOTHING`, args...)
+		return t.Apply(ctx, addJourney, args...)
 	}
-	return t.Must(ctx, `INSERT INTO journeys (institution, id, `+journeyColumns+`)
+	return t.Apply(ctx, addJourneyInSession, append(args, session[:])...)
+}
+
+var journeyTypes = []string{"text", "bigint", "text", "text", "text", "text", "text", "text", "bigint", "text", "bytea", "bigint", "text", "bigint",
+	"bigint", "bigint", "bigint", "text", "bytea", "bytea", "bigint"}
+
+var (
+	addJourney = mustBy(`INSERT INTO journeys (institution, id, `+journeyColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+		ON CONFLICT (institution, id) DO NOTHING`, journeyTypes...)
+
+	addJourneyInSession = mustBy(`INSERT INTO journeys (institution, id, `+journeyColumns+`)
 		SELECT s.institution, $2, $3, $4, $5, s.user_id, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
 		FROM sign_in_sessions s WHERE s.institution = $1 AND s.digest = $22 AND s.user_id = $6 AND s.until > $16
-		ON CONFLICT (institution, id) DO NOTHING`, append(args, session[:])...)
-}
+		ON CONFLICT (institution, id) DO NOTHING`, append(journeyTypes, "bytea")...)
+)
 
 // notNil keeps an empty blob from being stored as NULL.
 func notNil(b []byte) []byte {
@@ -98,11 +107,7 @@ func (in *Institution) applyJourneyClaimed(ctx context.Context, t tx, c linkage.
 
 func (in *Institution) applyJourneyMoved(ctx context.Context, t tx, c linkage.JourneyMoved) error {
 	r := c.Row
-	err := t.Must(ctx, `UPDATE journeys SET user_id = $3, company_id = $4, step = $5, version = $6, button = $7,
-			claim = 0, claim_button = '', claim_until = 0, touched_at = $8, ended_at = $9, consent_id = $10,
-			sealed = $11, way = $12, way_until = $13
-		WHERE institution = $1 AND id = $2 AND version = $14 AND (claim = $15 OR $15 = 0 AND claim_until <= $16)`,
-		in.id, int64(r.ID), string(r.User), string(r.Company), string(r.Step), r.Version, string(r.Button),
+	err := t.Apply(ctx, moveJourney, in.id, int64(r.ID), string(r.User), string(r.Company), string(r.Step), r.Version, string(r.Button),
 		micros(r.TouchedAt), micros(r.EndedAt), string(r.Consent), r.Sealed, notNil(r.Way), micros(r.WayUntil),
 		c.From, c.Claim, micros(c.Now))
 	if err != nil {
@@ -134,6 +139,12 @@ func (in *Institution) applyJourneyMoved(ctx context.Context, t tx, c linkage.Jo
 	}
 	return in.settleStaged(ctx, t, c)
 }
+
+var moveJourney = mustBy(`UPDATE journeys SET user_id = $3, company_id = $4, step = $5, version = $6, button = $7,
+		claim = 0, claim_button = '', claim_until = 0, touched_at = $8, ended_at = $9, consent_id = $10,
+		sealed = $11, way = $12, way_until = $13
+	WHERE institution = $1 AND id = $2 AND version = $14 AND (claim = $15 OR $15 = 0 AND claim_until <= $16)`,
+	"text", "bigint", "text", "text", "text", "bigint", "text", "bigint", "bigint", "text", "bytea", "bytea", "bigint", "bigint", "bigint", "bigint")
 
 // settleStaged brings what was staged into force, or discards it.
 func (in *Institution) settleStaged(ctx context.Context, t tx, c linkage.JourneyMoved) error {

@@ -43,10 +43,15 @@ func (e *sqliteEngine) load() Load {
 
 func (e *postgresEngine) load() Load {
 	s := e.pool.Stat()
-	return Load{
+	l := Load{
 		InUse: int(s.AcquiredConns()), Most: int(s.MaxConns()),
 		Waits: s.EmptyAcquireCount(), WaitedFor: s.EmptyAcquireWaitTime(),
 	}
+	if e.groups != nil {
+		w := e.groups.pool.Stat()
+		l.InUse, l.Most = l.InUse+int(w.AcquiredConns()), l.Most+int(w.MaxConns())
+	}
+	return l
 }
 
 // mostUnsealed bounds how many rows Unsealed counts.

@@ -14,15 +14,15 @@ import (
 // node: the row is the memory.
 func (in *Institution) remember(ctx context.Context, t tx, seen []oauth.Replay) error {
 	for _, r := range seen {
-		err := t.MustOr(ctx, oauth.Replayed{What: r.What},
-			`INSERT INTO replays (institution, until, digest) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-			in.id, micros(r.Until), r.Digest[:])
-		if err != nil {
+		if err := t.ApplyOr(ctx, oauth.Replayed{What: r.What}, addReplay, in.id, micros(r.Until), r.Digest[:]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+var addReplay = mustBy(`INSERT INTO replays (institution, until, digest) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+	"text", "bigint", "bytea")
 
 func (in *Institution) applyRequestPushed(ctx context.Context, t tx, c oauth.RequestPushed) error {
 	request, err := asJSON(c.Request, "keep a pushed request")
@@ -32,9 +32,11 @@ func (in *Institution) applyRequestPushed(ctx context.Context, t tx, c oauth.Req
 	if err := in.remember(ctx, t, c.Seen); err != nil {
 		return err
 	}
-	return t.Do(ctx, `INSERT INTO pushed_requests (id, institution, digest, request, expires_at) VALUES ($1, $2, $3, $4, $5)`,
-		c.Key.ID, in.id, c.Key.Digest[:], request, micros(c.ExpiresAt))
+	return t.Apply(ctx, addRequest, c.Key.ID, in.id, c.Key.Digest[:], request, micros(c.ExpiresAt))
 }
+
+var addRequest = doBy(`INSERT INTO pushed_requests (id, institution, digest, request, expires_at) VALUES ($1, $2, $3, $4, $5)`,
+	"bigint", "text", "bytea", "text", "bigint")
 
 func asJSON(v any, doing string) (string, error) {
 	b, err := json.Marshal(v)
@@ -46,9 +48,11 @@ func asJSON(v any, doing string) (string, error) {
 
 // spendRequest ends a pushed request, once.
 func (in *Institution) spendRequest(ctx context.Context, t tx, k oauth.Key, at time.Time) error {
-	return t.Must(ctx, `UPDATE pushed_requests SET spent_at = $4 WHERE id = $1 AND institution = $2 AND digest = $3 AND spent_at IS NULL`,
-		k.ID, in.id, k.Digest[:], micros(at))
+	return t.Apply(ctx, spendRequest, k.ID, in.id, k.Digest[:], micros(at))
 }
+
+var spendRequest = mustBy(`UPDATE pushed_requests SET spent_at = $4 WHERE id = $1 AND institution = $2 AND digest = $3 AND spent_at IS NULL`,
+	"bigint", "text", "bytea", "bigint")
 
 func (in *Institution) applyCodeIssued(ctx context.Context, t tx, c oauth.CodeIssued) error {
 	terms, err := asJSON(c.Grant, "issue a code")
@@ -59,17 +63,23 @@ func (in *Institution) applyCodeIssued(ctx context.Context, t tx, c oauth.CodeIs
 		return err
 	}
 	if c.Grant.Request.CodeChallenge != "" {
-		err := t.MustOr(ctx, oauth.Replayed{What: oauth.ChallengeReplay},
-			`INSERT INTO used_challenges (institution, digest, used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-			in.id, c.Challenge[:], micros(c.At))
+		err := t.ApplyOr(ctx, oauth.Replayed{What: oauth.ChallengeReplay}, useChallenge, in.id, c.Challenge[:], micros(c.At))
 		if err != nil {
 			return err
 		}
 	}
-	return t.Do(ctx, `INSERT INTO codes (id, institution, digest, client_id, consent_id, replaces, grant_id, grant_there, terms, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		c.Code.ID, in.id, c.Code.Digest[:], string(c.Client), c.Consent, c.Replaces, string(c.Grant.ID), oneIf(c.Existing), terms, micros(c.ExpiresAt))
+	return t.Apply(ctx, addCode, c.Code.ID, in.id, c.Code.Digest[:], string(c.Client), c.Consent, c.Replaces,
+		string(c.Grant.ID), oneIf(c.Existing), terms, micros(c.ExpiresAt))
 }
+
+var (
+	useChallenge = mustBy(`INSERT INTO used_challenges (institution, digest, used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		"text", "bytea", "bigint")
+
+	addCode = doBy(`INSERT INTO codes (id, institution, digest, client_id, consent_id, replaces, grant_id, grant_there, terms, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		"bigint", "text", "bytea", "text", "text", "text", "text", "bigint", "text", "bigint")
+)
 
 func (in *Institution) applyRequestDenied(ctx context.Context, t tx, c oauth.RequestDenied) error {
 	return in.spendRequest(ctx, t, c.Request, c.At)
@@ -89,25 +99,24 @@ func (in *Institution) applyCodeRedeemed(ctx context.Context, t tx, c oauth.Code
 		return err
 	}
 	now := micros(c.At)
-	if err := t.Must(ctx, `UPDATE codes SET spent_at = $4 WHERE id = $1 AND institution = $2 AND digest = $3 AND spent_at IS NULL AND expires_at > $4`,
-		c.Code.ID, in.id, c.Code.Digest[:], now); err != nil {
+	if err := t.Apply(ctx, spendCode, c.Code.ID, in.id, c.Code.Digest[:], now); err != nil {
 		return err
 	}
-	if err := t.Must(ctx, `UPDATE consents SET state = 'active' WHERE institution = $1 AND id = $2 AND state = 'issued' AND ends_at > $3`,
-		in.id, c.Consent, now); err != nil {
+	if err := t.Apply(ctx, activateConsent, in.id, c.Consent, now); err != nil {
 		return err
 	}
 	if c.Replaces != "" {
-		if err := in.endConsent(ctx, t, c.Replaces, linkage.EndedByRenewal, c.At); err != nil {
+		if err := t.Apply(ctx, endConsent, in.id, c.Replaces, string(linkage.EndedByRenewal), now); err != nil {
+			return err
+		}
+		if err := t.Apply(ctx, dropOutgrownPINs, in.id, c.Replaces, now, c.Consent); err != nil {
 			return err
 		}
 	}
 	if c.Existing {
-		err = t.Must(ctx, `UPDATE grants SET consent_id = $5, terms = $6 WHERE id = $1 AND institution = $2 AND grant_id = $3 AND client_id = $4`,
-			row, in.id, string(c.Grant.ID), string(c.Client), c.Consent, terms)
+		err = t.Apply(ctx, moveGrant, row, in.id, string(c.Grant.ID), string(c.Client), c.Consent, terms)
 	} else {
-		err = t.Do(ctx, `INSERT INTO grants (id, institution, grant_id, client_id, consent_id, terms) VALUES ($1, $2, $3, $4, $5, $6)`,
-			row, in.id, string(c.Grant.ID), string(c.Client), c.Consent, terms)
+		err = t.Apply(ctx, addGrant, row, in.id, string(c.Grant.ID), string(c.Client), c.Consent, terms)
 	}
 	if err != nil {
 		return err
@@ -118,27 +127,48 @@ func (in *Institution) applyCodeRedeemed(ctx context.Context, t tx, c oauth.Code
 	if c.Refresh == nil {
 		return nil
 	}
-	return t.Do(ctx, `INSERT INTO refresh_tokens (id, institution, digest, client_id, consent_id, grant_row) VALUES ($1, $2, $3, $4, $5, $6)`,
-		c.Refresh.ID, in.id, c.Refresh.Digest[:], string(c.Client), c.Consent, row)
+	return t.Apply(ctx, addRefreshToken, c.Refresh.ID, in.id, c.Refresh.Digest[:], string(c.Client), c.Consent, row)
 }
 
+// Where a consent is found by its id, state || ” keeps PostgreSQL from taking an
+// index of all consents in a state for the better way while there are few of them.
+var (
+	spendCode = mustBy(`UPDATE codes SET spent_at = $4 WHERE id = $1 AND institution = $2 AND digest = $3 AND spent_at IS NULL AND expires_at > $4`,
+		"bigint", "text", "bytea", "bigint")
+
+	activateConsent = mustBy(`UPDATE consents SET state = 'active' WHERE institution = $1 AND id = $2 AND state || '' = 'issued' AND ends_at > $3`,
+		"text", "text", "bigint")
+
+	addGrant = doBy(`INSERT INTO grants (id, institution, grant_id, client_id, consent_id, terms) VALUES ($1, $2, $3, $4, $5, $6)`,
+		"bigint", "text", "text", "text", "text", "text")
+
+	moveGrant = mustBy(`UPDATE grants SET consent_id = $5, terms = $6 WHERE id = $1 AND institution = $2 AND grant_id = $3 AND client_id = $4`,
+		"bigint", "text", "text", "text", "text", "text")
+
+	addRefreshToken = doBy(`INSERT INTO refresh_tokens (id, institution, digest, client_id, consent_id, grant_row) VALUES ($1, $2, $3, $4, $5, $6)`,
+		"bigint", "text", "bytea", "text", "text", "bigint")
+)
+
 func (in *Institution) addAccessToken(ctx context.Context, t tx, a oauth.NewAccessToken, client oauth.ClientID, consent *string, grant oauth.GrantID) error {
-	return t.Do(ctx, `INSERT INTO access_tokens (id, institution, digest, client_id, consent_id, grant_id, bound_by, thumbprint, scope, functions, audience, auth_time, acr, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		a.Key.ID, in.id, a.Key.Digest[:], string(client), consent, string(grant), string(a.Confirmation.Method), a.Confirmation.Thumbprint,
+	return t.Apply(ctx, addAccessToken, a.Key.ID, in.id, a.Key.Digest[:], string(client), consent, string(grant), string(a.Confirmation.Method), a.Confirmation.Thumbprint,
 		a.Scope, functionsJSON(a.Functions), a.Audience, micros(a.AuthTime), a.ACR, micros(a.ExpiresAt))
 }
+
+var addAccessToken = doBy(`INSERT INTO access_tokens (id, institution, digest, client_id, consent_id, grant_id, bound_by, thumbprint, scope, functions, audience, auth_time, acr, expires_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+	"bigint", "text", "bytea", "text", "text", "text", "text", "text", "text", "text", "text", "bigint", "text", "bigint")
 
 // endConsent ends a consent, and with it all its tokens and the PINs that only it
 // needs; one that has ended stays as it ended.
 func (in *Institution) endConsent(ctx context.Context, t tx, id string, why linkage.EndReason, at time.Time) error {
-	err := t.Do(ctx, `UPDATE consents SET state = 'ended', end_reason = $3, ended_at = $4 WHERE institution = $1 AND id = $2 AND state <> 'ended'`,
-		in.id, id, string(why), micros(at))
-	if err != nil {
+	if err := t.Apply(ctx, endConsent, in.id, id, string(why), micros(at)); err != nil {
 		return err
 	}
 	return in.dropUnneededPINs(ctx, t, linkage.ConsentID(id), at)
 }
+
+var endConsent = doBy(`UPDATE consents SET state = 'ended', end_reason = $3, ended_at = $4 WHERE institution = $1 AND id = $2 AND state || '' <> 'ended'`,
+	"text", "text", "text", "bigint")
 
 func (in *Institution) applyCodeReused(ctx context.Context, t tx, c oauth.CodeReused) error {
 	if err := in.remember(ctx, t, c.Seen); err != nil {
@@ -154,13 +184,15 @@ func (in *Institution) applyTokenRefreshed(ctx context.Context, t tx, c oauth.To
 		return err
 	}
 	a := c.Access
-	return t.Must(ctx, `INSERT INTO access_tokens (id, institution, digest, client_id, consent_id, grant_id, bound_by, thumbprint, scope, functions, audience, auth_time, acr, expires_at)
-		SELECT $1, r.institution, $3, r.client_id, r.consent_id, $4, $5, $6, $7, $8, $9, $10, $15, $11
-		FROM refresh_tokens r JOIN consents c ON c.institution = r.institution AND c.id = r.consent_id
-		WHERE r.id = $12 AND r.institution = $2 AND r.digest = $13 AND r.revoked_at IS NULL AND c.state = 'active' AND c.ends_at > $14`,
-		a.Key.ID, in.id, a.Key.Digest[:], string(c.Grant), string(a.Confirmation.Method), a.Confirmation.Thumbprint, a.Scope,
+	return t.Apply(ctx, addRefreshed, a.Key.ID, in.id, a.Key.Digest[:], string(c.Grant), string(a.Confirmation.Method), a.Confirmation.Thumbprint, a.Scope,
 		functionsJSON(a.Functions), a.Audience, micros(a.AuthTime), micros(a.ExpiresAt), c.Refresh.ID, c.Refresh.Digest[:], micros(c.At), a.ACR)
 }
+
+var addRefreshed = mustBy(`INSERT INTO access_tokens (id, institution, digest, client_id, consent_id, grant_id, bound_by, thumbprint, scope, functions, audience, auth_time, acr, expires_at)
+	SELECT $1, r.institution, $3, r.client_id, r.consent_id, $4, $5, $6, $7, $8, $9, $10, $15, $11
+	FROM refresh_tokens r JOIN consents c ON c.institution = r.institution AND c.id = r.consent_id
+	WHERE r.id = $12 AND r.institution = $2 AND r.digest = $13 AND r.revoked_at IS NULL AND c.state = 'active' AND c.ends_at > $14`,
+	"bigint", "text", "bytea", "text", "text", "text", "text", "text", "text", "bigint", "bigint", "bigint", "bytea", "bigint", "text")
 
 func (in *Institution) applyTokenIssued(ctx context.Context, t tx, c oauth.TokenIssued) error {
 	if err := in.remember(ctx, t, c.Seen); err != nil {

@@ -44,11 +44,15 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 	if cfg.MaxConns == 0 {
 		c.MaxConns = int32(max(16, 4*runtime.GOMAXPROCS(0)))
 	}
+	if !cfg.Serializable {
+		c.MaxConns = max(1, c.MaxConns-pgWriters) // theirs are of a pool of their own
+	}
 	if cfg.Pooled {
 		c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	} else {
 		// PostgreSQL would plan anew each time for short arrays (performance.md §4 rule 5).
 		c.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+		c.PrepareConn = plansAnew
 		c.ConnConfig.RuntimeParams["application_name"] = "renkei"
 		if cfg.Serializable {
 			c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "serializable"
@@ -66,7 +70,10 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 	e := &postgresEngine{pool: pool, cfg: cfg, seqs: seqs, reads: startReads(pool)}
 	if !cfg.Serializable { // where a larger transaction is only given up more often
 		e.uses = startUses(pool)
-		e.groups = startGroups(pool, cfg.Meter)
+		if e.groups, err = startGroups(ctx, pool, cfg); err != nil {
+			e.close()
+			return nil, err
+		}
 	}
 	if err := e.ping(ctx); err != nil {
 		e.close()
@@ -194,7 +201,7 @@ func (a *acts) addAll(b acts) {
 func (a *acts) statement() queued {
 	return queued{`INSERT INTO audit (seq, institution, at, name, entry, mac)
 		SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bytea[])`,
-		[]any{a.seqs, a.institutions, a.ats, a.names, a.entries, a.macs}, errSameID}
+		[]any{a.seqs, a.institutions, a.ats, a.names, a.entries, a.macs}, errSameID, nil}
 }
 
 // errSameID is no Conflict: that would be taken for a replay.
@@ -203,7 +210,8 @@ var errSameID = fault.New(fault.Unavailable, "another process made the same id f
 type queued struct {
 	sql      string
 	args     []any
-	conflict error // what it means that no row was touched, or that one is there already; nil where neither fails
+	conflict error   // what it means that no row was touched, or that one is there already; nil where neither fails
+	effect   *effect // nil: it goes by itself
 }
 
 const divisionByZero = "22012"
@@ -227,12 +235,12 @@ func (t *pgTx) Must(ctx context.Context, sql string, args ...any) error {
 }
 
 func (t *pgTx) MustOr(_ context.Context, conflict error, sql string, args ...any) error {
-	t.queued = append(t.queued, queued{wrapMust(sql), args, conflict})
+	t.queued = append(t.queued, queued{wrapMust(sql), args, conflict, nil})
 	return nil
 }
 
 func (t *pgTx) Do(_ context.Context, sql string, args ...any) error {
-	t.queued = append(t.queued, queued{sql, args, nil})
+	t.queued = append(t.queued, queued{sql, args, nil, nil})
 	return nil
 }
 

@@ -23,7 +23,7 @@ const maxPgGroup = 64
 // pgGroups commits together the Commits that wait at the same time, as one
 // pipeline: one round trip and one flush of the log for all of them.
 type pgGroups struct {
-	pool  *pgxpool.Pool
+	pool  *pgxpool.Pool // of the writers alone
 	meter Meter
 	queue chan *pgWaiting
 
@@ -45,12 +45,26 @@ type pgWaiting struct {
 // another of the group had done.
 var errAlone = errors.New("try it alone")
 
-func startGroups(pool *pgxpool.Pool, meter Meter) *pgGroups {
-	g := &pgGroups{pool: pool, meter: meter, queue: make(chan *pgWaiting, maxPgGroup)}
+func startGroups(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*pgGroups, error) {
+	writers := pool.Config()
+	writers.MaxConns = pgWriters
+	// A join planned while a table was empty would read all of it later. Through a
+	// pooler each statement is planned when it runs.
+	if !cfg.Pooled {
+		for _, slow := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
+			writers.ConnConfig.RuntimeParams[slow] = "off"
+		}
+		writers.ConnConfig.RuntimeParams["jit"] = "off"
+	}
+	own, err := pgxpool.NewWithConfig(ctx, writers)
+	if err != nil {
+		return nil, failed(err, "open the database")
+	}
+	g := &pgGroups{pool: own, meter: cfg.Meter, queue: make(chan *pgWaiting, maxPgGroup)}
 	for range pgWriters {
 		g.writers.Go(g.write)
 	}
-	return g
+	return g, nil
 }
 
 // commit waits for the group that takes the statements.
@@ -130,9 +144,9 @@ func (g *pgGroups) commitGroup(group []*pgWaiting) {
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	for len(group) > 0 {
+	for together := len(group) > 1; len(group) > 0; {
 		began := time.Now()
-		failing, err := g.send(ctx, group)
+		failing, err := g.send(ctx, group, together)
 		g.meter.Committed(len(group), time.Since(began), err == nil)
 		switch {
 		case err == nil:
@@ -141,7 +155,13 @@ func (g *pgGroups) commitGroup(group []*pgWaiting) {
 		case givenUp(err):
 			tell(group, errAlone)
 			return
-		case failing < 0 || len(group) == 1 || kindOf(err) == fault.Unavailable:
+		case failing == nobody || kindOf(err) == fault.Unavailable:
+			tell(group, err)
+			return
+		case together:
+			together = false // each statement by itself will tell whose it is
+			continue
+		case len(group) == 1:
 			tell(group, err)
 			return
 		}
@@ -156,41 +176,52 @@ func tell(group []*pgWaiting, err error) {
 	}
 }
 
-// send sends a group as one transaction. On failure it returns whose statement
-// failed; -1 when it was none's, or the commit's own.
-func (g *pgGroups) send(ctx context.Context, group []*pgWaiting) (failing int, err error) {
+// Whose a failing statement may be, besides of one of the group.
+const (
+	nobody   = -1 // the commit itself failed
+	somebody = -2 // it is of several
+)
+
+// send sends a group as one transaction, effects of one kind as one statement if
+// they are to go together. On failure it returns whose statement failed.
+func (g *pgGroups) send(ctx context.Context, group []*pgWaiting, together bool) (failing int, err error) {
 	b := &pgx.Batch{}
-	var kept acts
-	var record queued
-	for _, r := range group {
-		for _, q := range r.queued {
-			b.Queue(q.sql, q.args...)
+	var owners []int // of the statements, in their order
+	var whole []*queued
+	if together {
+		for _, x := range bundled(group) {
+			sql, args := x.statement()
+			b.Queue(sql, args...)
+			owners, whole = append(owners, somebody), append(whole, x.pieces[0])
 		}
-		kept.addAll(r.acts)
 	}
-	if len(kept.seqs) > 0 {
-		record = kept.statement()
-		b.Queue(record.sql, record.args...)
-	}
-	results := g.pool.SendBatch(ctx, b)
+	var kept acts
 	for i, r := range group {
-		for _, q := range r.queued {
-			if _, err := results.Exec(); err != nil {
-				results.Close()
-				return i, q.failed(err)
+		kept.addAll(r.acts)
+		for n := range r.queued {
+			if !together {
+				q := &r.queued[n]
+				b.Queue(q.sql, q.args...)
+				owners, whole = append(owners, i), append(whole, q)
 			}
 		}
 	}
 	if len(kept.seqs) > 0 {
+		record := kept.statement()
+		b.Queue(record.sql, record.args...)
+		owners, whole = append(owners, nobody), append(whole, &record)
+	}
+	results := g.pool.SendBatch(ctx, b)
+	for i, q := range whole {
 		if _, err := results.Exec(); err != nil {
 			results.Close()
-			return -1, record.failed(err)
+			return owners[i], q.failed(err)
 		}
 	}
 	if err := results.Close(); err != nil {
-		return -1, failed(err, "commit")
+		return nobody, failed(err, "commit")
 	}
-	return -1, nil
+	return nobody, nil
 }
 
 // failed turns the error of a statement into what its Commit shall return.
@@ -209,4 +240,5 @@ func (g *pgGroups) close() {
 	}
 	g.closing.Unlock()
 	g.writers.Wait()
+	g.pool.Close()
 }

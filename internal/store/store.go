@@ -60,7 +60,8 @@ type Config struct {
 	// Silent leaves out NOTIFY and LISTEN, which distributed engines may not know:
 	// what nodes keep in memory is read again every half second then.
 	Silent bool
-	// MaxConns bounds the connections of this process; 0: 4 per CPU, at least 16.
+	// MaxConns bounds the connections of this process; 0: 4 per CPU, at least 16. Two
+	// of them are the writers' own, even where it is less than three.
 	MaxConns int
 }
 

@@ -86,6 +86,11 @@ type tx interface {
 	MustOr(ctx context.Context, conflict error, sql string, args ...any) error
 	// Do runs one statement that may touch any number of rows.
 	Do(ctx context.Context, sql string, args ...any) error
+	// Apply is Must or Do, as the effect says; effects of Commits that wait at the
+	// same time may become one statement.
+	Apply(ctx context.Context, e *effect, args ...any) error
+	// ApplyOr is Apply as MustOr is Must.
+	ApplyOr(ctx context.Context, conflict error, e *effect, args ...any) error
 	// Announce tells all nodes that the rows of a topic have changed, once the
 	// transaction is committed.
 	Announce(ctx context.Context, topic string) error

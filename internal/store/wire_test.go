@@ -188,10 +188,11 @@ func TestALookUpOnASilentLineEnds(t *testing.T) {
 }
 
 // Whatever the number of connections, who waits for one keeps the own deadline,
-// is told so, and the next is served when they are free again.
+// is told so, and the next is served when they are free again. Commits that need no
+// answer on the way have connections that nobody else takes.
 func TestAnExhaustedPoolKeepsDeadlinesAndRecovers(t *testing.T) {
 	private.Need(t)
-	db := open(t, store.Config{URL: private.Create(t), Passive: true, MaxConns: 4})
+	db := open(t, store.Config{URL: private.Create(t), Passive: true, MaxConns: 6}) // two of them are the writers'
 	in := db.Institution("demo")
 	var taken, held sync.WaitGroup
 	let := make(chan struct{})
@@ -211,8 +212,15 @@ func TestAnExhaustedPoolKeepsDeadlinesAndRecovers(t *testing.T) {
 	}
 	taken.Wait()
 	for what, do := range map[string]func(context.Context) error{
-		"commit": func(ctx context.Context) error { return in.Commit(ctx, denial("late")) },
-		"ping":   db.Ping,
+		"commit": func(ctx context.Context) error {
+			return in.Write(ctx, func(ctx context.Context, x store.Tx) error {
+				if err := x.QueryRow(ctx, `SELECT 1`).Scan(new(int)); err != nil {
+					return err
+				}
+				return in.Record(ctx, x, denial("late").Act())
+			})
+		},
+		"ping": db.Ping,
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		began := time.Now()
@@ -220,6 +228,9 @@ func TestAnExhaustedPoolKeepsDeadlinesAndRecovers(t *testing.T) {
 			t.Errorf("%s after %v: %v", what, time.Since(began), err)
 		}
 		cancel()
+	}
+	if err := in.Commit(t.Context(), denial("meanwhile")); err != nil {
+		t.Errorf("a commit that needs none of them: %v", err)
 	}
 	close(let)
 	held.Wait()
@@ -229,8 +240,8 @@ func TestAnExhaustedPoolKeepsDeadlinesAndRecovers(t *testing.T) {
 	if db.Load().Waits == 0 {
 		t.Error("nobody is told that connections were waited for")
 	}
-	if got := len(numbers(t, db)); got != 1 {
-		t.Errorf("%d acts: who gave up was committed", got)
+	if got := len(numbers(t, db)); got != 2 {
+		t.Errorf("%d acts, want 2: who gave up was committed, or who was served is lost", got)
 	}
 }
 
