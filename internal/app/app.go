@@ -135,7 +135,7 @@ func (a *App) build(ctx context.Context, box *secret.Box, ids *store.IDs) error 
 func (a *App) Serve(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var chores sync.WaitGroup
-	chores.Go(func() { a.watchKeys(background) })
+	chores.Go(func() { a.warnOfKeys(background) })
 	for _, in := range a.Institutions {
 		chores.Go(func() { in.tidy(background, a.cfg.Log) })
 	}

@@ -16,7 +16,6 @@ import (
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/corebank/sandbox"
 	"renkei.dev/internal/fault"
-	"renkei.dev/internal/jose"
 	"renkei.dev/internal/linkage"
 	"renkei.dev/internal/login"
 	"renkei.dev/internal/metrics"
@@ -40,8 +39,7 @@ type Institution struct {
 	Engine   *oauth.Engine
 	Linkage  *linkage.Service
 
-	fileKeys []jose.Key
-	hosts    []host
+	hosts []host
 }
 
 // institution builds the services of one institution over its part of the store.
@@ -53,12 +51,12 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 	bank = a.metrics.Bank(settings.Name, bank)
 	scoped := a.db.Institution(settings.Name)
 	partners := &partnersKept{store: scoped, fresh: fresh(scoped, store.Partners), known: map[partner.ID]keptPartner{}}
-	ring, err := a.startingRing(ctx, material.SigningKeys, scoped)
+	keys, err := a.keysOf(ctx, settings.Name, material.SigningKeys, scoped)
 	if err != nil {
 		return nil, err
 	}
 	engine, err := oauth.New(oauth.Config{
-		Issuer: IssuerOf(settings, material, ring), Store: scoped, Partners: partners,
+		Issuer: IssuerOf(settings, material, keys.Ring()), Keys: keys.Ring, Store: scoped, Partners: partners,
 		NonceKey: box.Derive("dpop nonce " + settings.Name), PairwiseKey: material.IdentifierKey,
 		CheckCertificate: partnerCertificates(material.PartnerCA), FetchKeys: protocol.FetchKeys(nil),
 		Fresh: fresh(scoped, store.Clients), CheckCustomer: (&customersKept{bank: bank, now: a.cfg.Now}).Check,
@@ -68,7 +66,7 @@ func (a *App) institution(ctx context.Context, settings config.Institution, mate
 	if err != nil {
 		return nil, err
 	}
-	in := &Institution{Settings: settings, Store: scoped, Bank: bank, Engine: engine, fileKeys: material.SigningKeys}
+	in := &Institution{Settings: settings, Store: scoped, Bank: bank, Engine: engine}
 	in.Linkage = &linkage.Service{
 		Institution: settings.Name, Key: material.IdentifierKey, Store: scoped, Bank: bank, Partners: partners,
 		Protocol: protocolOf{engine}, Box: box, Rules: rulesOf(settings),

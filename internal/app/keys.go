@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"renkei.dev/internal/config"
@@ -18,12 +20,13 @@ import (
 )
 
 const (
-	// keysLookedAtEvery is how often a node asks whether signing keys changed;
-	// oauth.KeysKnownWithin is what that promises, with room for a slow moment.
-	keysLookedAtEvery = 500 * time.Millisecond
-	keysWarnedBefore  = 14 * 24 * time.Hour
-	keysWarnedEvery   = time.Hour
-	keysFailureEvery  = time.Minute
+	// keysAskedWithin bounds how long a request waits for what may have changed, and
+	// keysAskedAgain is when the next one asks after a failure.
+	keysAskedWithin  = time.Second
+	keysAskedAgain   = 500 * time.Millisecond
+	keysWarnedBefore = 14 * 24 * time.Hour
+	keysWarnedEvery  = time.Hour
+	keysFailureEvery = time.Minute
 )
 
 // ringOf returns the keys that the issuer of an institution signs with: those of
@@ -51,15 +54,7 @@ func ringOf(ctx context.Context, files []jose.Key, kept *store.Institution, open
 	return ring, nil
 }
 
-// startingRing is ringOf for a start, which no expired key may come through.
-func (a *App) startingRing(ctx context.Context, files []jose.Key, kept *store.Institution) (*jose.Ring, error) {
-	ring, err := ringOf(ctx, files, kept, a.hsmKey, a.cfg.Now())
-	if err != nil {
-		return nil, err
-	}
-	return ring, unexpired(ring, a.cfg.Now())
-}
-
+// unexpired is of a start, which no expired key may come through.
 func unexpired(ring *jose.Ring, now time.Time) error {
 	if err := ring.Expired(now); err != nil {
 		return fault.Wrap(fault.Expired, "put another key in force with `renkei key add` and `renkei key activate`, or name one in signing_keys", err)
@@ -84,90 +79,100 @@ func OpenHSM(m config.Material) (hsm.Token, error) {
 	return hsm.Open(*m.HSM)
 }
 
-// watchKeys lets every issuer sign with the keys that stand in the database,
-// within a moment of every change, until ctx ends. Keys that cannot be used leave
-// those before them in force.
-func (a *App) watchKeys(ctx context.Context) {
-	w := keyWatch{app: a, fresh: map[string]func() bool{}, seen: map[string]int64{}, due: map[string]time.Time{}, failed: map[string]time.Time{}}
-	tick := time.NewTicker(keysLookedAtEvery)
+// keysKept is the keys of an issuer, which asks the store only for what may have
+// changed, and only when somebody wants them: a rotation or removal holds on every
+// node within a second of it.
+type keysKept struct {
+	store *store.Institution
+	files []jose.Key
+	open  func(oauth.SigningKey) (crypto.Signer, error) // finds a private key in the HSM
+	log   *slog.Logger
+	now   func() time.Time
+
+	kept   atomic.Pointer[keptRing]
+	asking sync.Mutex
+	failed time.Time // when that was told; under asking
+}
+
+// keptRing is never changed.
+type keptRing struct {
+	*jose.Ring
+	version int64
+	still   func() bool // whether it may be used again
+	due     time.Time   // when a retired key leaves it; zero: none does
+}
+
+func (r *keptRing) isDue(now time.Time) bool { return !r.due.IsZero() && !now.Before(r.due) }
+
+// keysOf reads the keys that an issuer starts with.
+func (a *App) keysOf(ctx context.Context, institution string, files []jose.Key, kept *store.Institution) (*keysKept, error) {
+	k := &keysKept{store: kept, files: files, open: a.hsmKey, log: a.cfg.Log.With("institution", institution), now: a.cfg.Now}
+	next, err := k.read(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	k.kept.Store(next)
+	return k, unexpired(next.Ring, a.cfg.Now())
+}
+
+// Ring returns the keys in force. Where those in the database cannot be read or
+// used, those before them stay in force.
+func (k *keysKept) Ring() *jose.Ring {
+	kept := k.kept.Load()
+	if kept.still() && !kept.isDue(k.now()) {
+		return kept.Ring
+	}
+	if !k.asking.TryLock() { // somebody asks already
+		return kept.Ring
+	}
+	defer k.asking.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), keysAskedWithin)
+	defer cancel()
+	next, err := k.read(ctx, kept)
+	if err != nil {
+		if k.now().Sub(k.failed) >= keysFailureEvery {
+			k.failed = k.now()
+			k.log.Error("the signing keys may have changed and cannot be used; those before stay in force", "error", err)
+		}
+		again := time.Now().Add(keysAskedAgain)
+		next = &keptRing{Ring: kept.Ring, version: -1, still: func() bool { return time.Now().Before(again) }}
+	}
+	k.kept.Store(next)
+	return next.Ring
+}
+
+// read reads the keys, or finds that they are the same as before.
+func (k *keysKept) read(ctx context.Context, before *keptRing) (*keptRing, error) {
+	now, next := k.now(), &keptRing{still: k.store.Fresh(store.Keys)}
+	var err error
+	if next.version, err = k.store.KeysVersion(ctx, oauth.FAPIIssuer); err != nil {
+		return nil, err
+	}
+	if before != nil && before.version == next.version && !before.isDue(now) {
+		next.Ring, next.due = before.Ring, before.due
+		return next, nil
+	}
+	if next.Ring, err = ringOf(ctx, k.files, k.store, k.open, now); err != nil {
+		return nil, err
+	}
+	next.due = next.ChangesAt()
+	return next, nil
+}
+
+// warnOfKeys tells now and then of keys that should be replaced, until ctx ends.
+func (a *App) warnOfKeys(ctx context.Context) {
+	tick := time.NewTicker(keysWarnedEvery)
 	defer tick.Stop()
 	for {
+		for _, in := range a.Institutions {
+			warnOfEnd(a.cfg.Log.With("institution", in.Settings.Name), in.Engine.Issuer().Keys, a.cfg.Now())
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if err := w.look(ctx, a.cfg.Now()); err != nil && ctx.Err() == nil {
-			a.cfg.Log.Warn("looking for new signing keys", "error", err)
-		}
 	}
-}
-
-// keyWatch is what was seen of the keys, by institution.
-type keyWatch struct {
-	app    *App
-	fresh  map[string]func() bool // nothing is known to have changed since
-	seen   map[string]int64       // versions in force
-	due    map[string]time.Time   // when a retired key leaves
-	failed map[string]time.Time   // when that was told
-	warned time.Time
-}
-
-// look asks the database when there may be news, and takes what changed.
-func (w *keyWatch) look(ctx context.Context, now time.Time) error {
-	news := false
-	for _, in := range w.app.Institutions {
-		still := w.fresh[in.Settings.Name]
-		news = news || still == nil || !still() || w.isDue(in.Settings.Name, now)
-	}
-	if news {
-		fresh := map[string]func() bool{} // from before the reading
-		for _, in := range w.app.Institutions {
-			fresh[in.Settings.Name] = in.Store.Fresh(store.Keys)
-		}
-		versions, err := w.app.db.KeyVersions(ctx)
-		if err != nil {
-			return err
-		}
-		for _, in := range w.app.Institutions {
-			if !w.take(ctx, in, versions[in.Settings.Name][oauth.FAPIIssuer], now) {
-				delete(fresh, in.Settings.Name) // to be tried again
-			}
-		}
-		w.fresh = fresh
-	}
-	if now.Sub(w.warned) >= keysWarnedEvery {
-		w.warned = now
-		for _, in := range w.app.Institutions {
-			warnOfEnd(w.app.cfg.Log.With("institution", in.Settings.Name), in.Engine.Issuer().Keys, now)
-		}
-	}
-	return nil
-}
-
-func (w *keyWatch) isDue(name string, now time.Time) bool {
-	due := w.due[name]
-	return !due.IsZero() && !now.Before(due)
-}
-
-// take puts an institution's keys in force where they changed since they were
-// read, and tells whether it could.
-func (w *keyWatch) take(ctx context.Context, in *Institution, version int64, now time.Time) bool {
-	name := in.Settings.Name
-	if seen, known := w.seen[name]; known && seen == version && !w.isDue(name, now) {
-		return true
-	}
-	ring, err := ringOf(ctx, in.fileKeys, in.Store, w.app.hsmKey, now)
-	if err != nil {
-		if ctx.Err() == nil && now.Sub(w.failed[name]) >= keysFailureEvery {
-			w.failed[name] = now
-			w.app.cfg.Log.Error("the signing keys changed and cannot be used; those before stay in force", "institution", name, "error", err)
-		}
-		return false
-	}
-	in.Engine.UseKeys(ring)
-	w.seen[name], w.due[name] = version, ring.ChangesAt()
-	return true
 }
 
 // warnOfEnd tells operators of keys that should be replaced. A key that expires

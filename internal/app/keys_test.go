@@ -403,6 +403,9 @@ func TestKeysThatCannotBeUsedLeaveThoseBeforeInForce(t *testing.T) {
 		InHSM: true, Key: jose.Key{KID: "in-no-hsm", Algorithm: jose.ES256, CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour), Public: lost.Private.Public()},
 	}})
 	for deadline := time.Now().Add(20 * time.Second); !b.log.has("cannot be used; those before stay in force"); time.Sleep(20 * time.Millisecond) {
+		if kid, err := v.ask(); err != nil || kid != first {
+			t.Fatalf("%s signs, not %s: %v", kid, first, err)
+		}
 		if time.Now().After(deadline) {
 			t.Fatal("nothing is said of keys that cannot be used")
 		}

@@ -10,7 +10,7 @@ import (
 // hintedSubject returns whom an id_token_hint names: an ID token of ours for this
 // client, over or not (OpenID Connect Core §3.1.2.1). Errors: fault.Invalid.
 func (e *Engine) hintedSubject(hint string, client ClientID) (string, error) {
-	ring := e.ring.Load()
+	ring := e.cfg.Keys()
 	token, err := ring.Set().Verify(hint, jose.Rules{Algorithms: ring.Algorithms(), Types: []string{"JWT"}})
 	if err != nil {
 		return "", err

@@ -35,7 +35,7 @@ type Issuer struct {
 	// SelfRegistration lets partners register and manage clients by themselves, with
 	// an initial access token of the bank's (RFC 7591, RFC 7592): for sandboxes.
 	SelfRegistration bool
-	// Keys sign what the issuer gives; Engine.UseKeys replaces them.
+	// Keys sign what the issuer gives; Config.Keys replaces them.
 	Keys *jose.Ring
 }
 

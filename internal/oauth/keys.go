@@ -9,17 +9,13 @@ import (
 	"renkei.dev/internal/jose"
 )
 
-// UseKeys replaces the issuer's keys after a rotation; requests under way keep
-// the ring that they began with.
-func (e *Engine) UseKeys(r *jose.Ring) { e.ring.Store(r) }
-
 // KeySet returns the public keys as a JWK set (RFC 7517 §5). The bytes are
 // shared: do not change them.
-func (e *Engine) KeySet() []byte { return e.ring.Load().JWKS() }
+func (e *Engine) KeySet() []byte { return e.cfg.Keys().JWKS() }
 
 // signer returns our key for an algorithm that a client registered.
 func (e *Engine) signer(alg string) (*jose.Signer, error) {
-	s, err := e.ring.Load().Signer(alg)
+	s, err := e.cfg.Keys().Signer(alg)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "sign as "+e.issuer.URL, err)
 	}

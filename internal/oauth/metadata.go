@@ -78,7 +78,7 @@ type aliases struct {
 // (RFC 8414 §3; OpenID Discovery §4). Errors: fault.Internal.
 func (e *Engine) Metadata() ([]byte, error) {
 	i := e.issuer
-	ours := e.ring.Load().Algorithms()
+	ours := e.cfg.Keys().Algorithms()
 	m := metadata{
 		Issuer:                i.URL,
 		AuthorizationEndpoint: i.At(AuthorizeEndpoint),

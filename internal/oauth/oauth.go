@@ -54,6 +54,9 @@ type Config struct {
 	// Fresh is called before a registration is read; what it returns tells whether
 	// that may still be used. nil: for half a second.
 	Fresh func() (still func() bool)
+	// Keys returns the keys in force, which rotate while requests run; whoever asks
+	// goes on with what it got. nil: Issuer.Keys for ever.
+	Keys func() *jose.Ring
 	// CheckCustomer tells whether the bank still lets a user in, a second old at
 	// most: fault.Refused when not. It is asked where a resource server introspects a
 	// customer's token; the account API asks for itself. nil: nobody is asked.
@@ -78,7 +81,6 @@ type Engine struct {
 	proofs    jose.Proofs
 	denials   audit.Flood
 	pushes    pushes
-	ring      atomic.Pointer[jose.Ring]
 	servers   map[ClientID]knownServer
 	signs     bool // whether some API's access tokens are JWTs
 }
@@ -96,6 +98,9 @@ func New(cfg Config) (*Engine, error) {
 	if len(cfg.NonceKey) < 32 || len(cfg.PairwiseKey) < 32 {
 		return nil, fault.New(fault.Invalid, "the engine of %s needs keys of 32 bytes for nonces and subjects", cfg.Issuer.URL)
 	}
+	if cfg.Keys == nil {
+		cfg.Keys = func() *jose.Ring { return cfg.Issuer.Keys }
+	}
 	e := &Engine{
 		cfg:     cfg,
 		issuer:  cfg.Issuer,
@@ -109,14 +114,13 @@ func New(cfg Config) (*Engine, error) {
 	for _, a := range cfg.Issuer.APIs {
 		e.signs = e.signs || a.SignedTokens
 	}
-	e.UseKeys(cfg.Issuer.Keys)
 	return e, nil
 }
 
 // Issuer returns the issuer that the engine serves, with the keys in force now.
 func (e *Engine) Issuer() Issuer {
 	i := e.issuer
-	i.Keys = e.ring.Load()
+	i.Keys = e.cfg.Keys()
 	return i
 }
 

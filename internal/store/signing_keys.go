@@ -51,29 +51,12 @@ func (in *Institution) signingKeyPlace(issuer oauth.IssuerName, kid string) []st
 	return []string{"signing_keys", in.id, string(issuer), kid}
 }
 
-// KeyVersions returns, for each institution and issuer that has signing keys
-// here, a number that differs after every change of them.
-func (db *DB) KeyVersions(ctx context.Context) (map[string]map[oauth.IssuerName]int64, error) {
-	type version struct {
-		institution, issuer string
-		n                   int64
-	}
-	rs, err := db.engine.reader().Query(ctx, `SELECT institution, issuer, CAST(SUM(version) AS BIGINT) FROM signing_keys GROUP BY institution, issuer`)
-	all, err := collect(rs, err, "look at the signing keys", func(r row) (version, error) {
-		var v version
-		return v, r.Scan(&v.institution, &v.issuer, &v.n)
-	})
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]map[oauth.IssuerName]int64{}
-	for _, v := range all {
-		if out[v.institution] == nil {
-			out[v.institution] = map[oauth.IssuerName]int64{}
-		}
-		out[v.institution][oauth.IssuerName(v.issuer)] = v.n
-	}
-	return out, nil
+// KeysVersion returns a number that differs after every change of an issuer's
+// signing keys; 0 where there never was one.
+func (in *Institution) KeysVersion(ctx context.Context, issuer oauth.IssuerName) (n int64, err error) {
+	err = in.read.QueryRow(ctx, `SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM signing_keys WHERE institution = $1 AND issuer = $2`,
+		in.id, string(issuer)).Scan(&n)
+	return n, failed(err, "look at the signing keys")
 }
 
 func (in *Institution) applyKeyAdded(ctx context.Context, t tx, c oauth.KeyAdded) error {

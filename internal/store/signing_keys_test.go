@@ -68,7 +68,7 @@ func TestASigningKeyLivesFromNextToRetired(t *testing.T) {
 			!got.Private.(interface{ Equal(crypto.PrivateKey) bool }).Equal(second.Private) {
 			t.Errorf("the next key came back as %+v", got)
 		}
-		before, err := db.KeyVersions(t.Context())
+		before, err := in.KeysVersion(t.Context(), oauth.FAPIIssuer)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,8 +81,8 @@ func TestASigningKeyLivesFromNextToRetired(t *testing.T) {
 		if err := in.Commit(t.Context(), activate(second.KID, first.KID)); !errors.Is(err, fault.Conflict) {
 			t.Errorf("activated twice: %v", err)
 		}
-		after, err := db.KeyVersions(t.Context())
-		if err != nil || after["demo"][oauth.FAPIIssuer] == before["demo"][oauth.FAPIIssuer] {
+		after, err := in.KeysVersion(t.Context(), oauth.FAPIIssuer)
+		if err != nil || after == before {
 			t.Errorf("the rotation is not seen: %v, then %v, %v", before, after, err)
 		}
 		keys = keysOf(t, in)
