@@ -24,6 +24,18 @@ type auditCommand struct {
 	Key    auditKey    `cmd:"" help:"Print the public key that checkpoints and proofs are verified by."`
 }
 
+// Help returns examples.
+func (auditCommand) Help() string {
+	return `Examples:
+  renkei audit verify --config /etc/renkei/renkei.yaml
+  renkei audit show --config /etc/renkei/renkei.yaml --word cns_5NQ…             all that concerns one consent
+  renkei audit show --config /etc/renkei/renkei.yaml --name partner.stopped
+  renkei audit export --config /etc/renkei/renkei.yaml --institution mihon
+  renkei audit prove --config /etc/renkei/renkei.yaml 4711                       a proof that row 4711 is in the log
+  renkei audit prove --config /etc/renkei/renkei.yaml --check proof.json
+  renkei audit key --config /etc/renkei/renkei.yaml`
+}
+
 // database is how the target wants its database opened beside a server.
 func (t target) database() (store.Config, error) {
 	settings, material, err := t.settings()

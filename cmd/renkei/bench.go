@@ -44,8 +44,8 @@ and ends with it. Every answer is checked; the first wrong one ends the measurem
 with exit status 1.
 
 Examples:
-  renkei bench                                     every workload, on SQLite
-  renkei bench --dir /var/lib/renkei --live 100000 on the disk that will carry it
+  renkei bench                                      every workload, on SQLite
+  renkei bench --dir /var/lib/renkei --live 100000  on the disk that will carry it
   renkei bench --database postgres://renkei@db/bench --workers 64 --for 30s
   renkei bench --only refresh,balance_mtls --json`
 }

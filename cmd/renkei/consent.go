@@ -20,6 +20,15 @@ type consentCommand struct {
 	End     consentEnd     `cmd:"" help:"End consents for good, in the bank's right."`
 }
 
+// Help returns examples.
+func (consentCommand) Help() string {
+	return `Examples:
+  renkei consent list --config /etc/renkei/renkei.yaml --partner mihon-kaikei
+  renkei consent suspend --config /etc/renkei/renkei.yaml cns_5NQ… --reason "asked by phone, ticket 4711"
+  renkei consent resume --config /etc/renkei/renkei.yaml cns_5NQ… --reason "settled, ticket 4711"
+  renkei consent end --config /etc/renkei/renkei.yaml cns_5NQ… cns_7AB… --reason "contract ended, ticket 4712"`
+}
+
 type consentList struct {
 	target
 	State   string `help:"Only consents in this state: issued, active, suspended or ended." enum:",issued,active,suspended,ended" default:"" placeholder:"STATE"`

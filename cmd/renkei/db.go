@@ -22,6 +22,18 @@ type dbCommand struct {
 	Accept  dbAccept  `cmd:"" help:"Go on with a database that was set back to an earlier state; all consents then wait until staff resume them."`
 }
 
+// Help returns examples.
+func (dbCommand) Help() string {
+	return `Examples:
+  renkei db status --config /etc/renkei/renkei.yaml
+  renkei db plan --config /etc/renkei/renkei.yaml                what the next version would do
+  renkei db up --config /etc/renkei/renkei.yaml                  also founds a database that is not there yet
+  renkei db backup --config /etc/renkei/renkei.yaml /backup/renkei-1126
+  renkei db verify --config /etc/renkei/renkei.yaml /backup/renkei-1126
+  renkei db restore --config /etc/renkei/new.yaml /backup/renkei-1126
+  renkei db accept --config /etc/renkei/renkei.yaml`
+}
+
 type dbPlan struct{ target }
 
 // Run lists what is missing.
@@ -213,10 +225,7 @@ type dbAccept struct {
 
 // Help says what it costs.
 func (dbAccept) Help() string {
-	return `Stop the servers first. Every customer's consent is suspended until staff resume it.
-
-Example:
-  renkei db accept --config /etc/renkei/renkei.yaml`
+	return `Stop the servers first. Every customer's consent is suspended until staff resume it.`
 }
 
 // Run accepts that the database was set back.

@@ -27,8 +27,10 @@ func (demoCommand) Help() string {
 const demoExamples = `Examples:
   renkei demo                                  everything with its defaults; Ctrl-C ends it
   renkei demo trust                            no more warnings of browsers, once and for all
+  renkei demo untrust                          takes that back
   renkei demo --data /tmp/bank --listen :9540  a second one beside it
   renkei demo --reset                          begin anew
+  renkei demo run --idle-for 30s               see a page's time run out
   renkei demo --data /tmp/pg --database postgres://renkei@localhost/renkei`
 
 // demoData is where a demo keeps everything.

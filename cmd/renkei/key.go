@@ -23,14 +23,17 @@ type keyCommand struct {
 
 // Help tells of a rotation.
 func (keyCommand) Help() string {
-	return `A rotation, while the servers run (docs/operations/keys.md):
+	return `A rotation is add, list and activate, while the servers run; every node follows within seconds. A key in wrong
+hands is replaced with activate --at-once, and removed (docs/operations/keys.md).
+
+Examples:
   renkei key add --config renkei.yaml                 made and published: next
   renkei key list --config renkei.yaml                says from when on it can be activated
   renkei key activate --config renkei.yaml q3Yx4w     it signs; the one before it is retired
-Every node follows within seconds. A key in wrong hands is replaced at once:
-  renkei key add --config renkei.yaml
   renkei key activate --config renkei.yaml --at-once --reason "key leaked" q3Yx4w
-  renkei key remove --config renkei.yaml --reason "key leaked" 8ZtR1p`
+  renkei key remove --config renkei.yaml --reason "key leaked" 8ZtR1p
+  renkei key retire --config renkei.yaml --reason "ES256 is enough" 8ZtR1p
+  renkei key add --config renkei.yaml --algorithm PS256 --hsm`
 }
 
 type keyList struct {

@@ -40,6 +40,12 @@ type commands struct {
 
 const description = `The bank's side of API linkage (API連携) for corporate internet banking.
 
+Examples:
+  renkei demo                                    a whole bank on this machine
+  renkei serve --config /etc/renkei/renkei.yaml  a real one
+  renkei partner add --help                      what a command does, with examples
+  renkei version
+
 Exit status: 0 done, 1 a failure of our own, 2 a command that cannot be understood,
 3 something given is wrong, 4 not found, 5 refused or no longer so, 6 something
 outside does not answer.`
@@ -66,13 +72,7 @@ func run(args []string, to streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	status := -1
-	parser, err := kong.New(&commands{},
-		kong.Name("renkei"), kong.Description(description), kong.Writers(to.out, to.err),
-		kong.Exit(func(code int) { status = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Vars{"workloads": workloadNames()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(to))
-	if err != nil {
-		panic(err) // the tags above are wrong
-	}
+	parser := newParser(kong.Writers(to.out, to.err), kong.Exit(func(code int) { status = code }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(to))
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -89,6 +89,49 @@ func run(args []string, to streams) int {
 		return statusOf(err)
 	}
 	return 0
+}
+
+func newParser(more ...kong.Option) *kong.Kong {
+	parser, err := kong.New(&commands{}, append(more,
+		kong.Name("renkei"), kong.Description(description), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Vars{"workloads": workloadNames()})...)
+	if err != nil {
+		panic(err) // the tags above are wrong
+	}
+	handDownExamples(parser.Model.Node)
+	return parser
+}
+
+const examplesHead = "Examples:\n"
+
+// handDownExamples lets the help of every command that has no examples of its own
+// end with those of its group's that are of it.
+func handDownExamples(group *kong.Node) {
+	for _, n := range group.Children {
+		if !strings.Contains(n.Detail, examplesHead) {
+			own := ""
+			for _, line := range examplesIn(group.Detail) {
+				if strings.HasPrefix(line+" ", "  "+n.FullPath()+" ") {
+					own += line + "\n"
+				}
+			}
+			if own != "" {
+				n.Detail = strings.TrimSpace(n.Detail + "\n\n" + examplesHead + own)
+			}
+		}
+		handDownExamples(n)
+	}
+}
+
+// examplesIn returns the lines of a help by which commands are called.
+func examplesIn(help string) []string {
+	var all []string
+	for line := range strings.Lines(help) {
+		if strings.HasPrefix(line, "  renkei ") {
+			all = append(all, strings.TrimRight(line, "\n"))
+		}
+	}
+	return all
 }
 
 // nearest is the command that was understood before a command line could be

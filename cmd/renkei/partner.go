@@ -25,6 +25,19 @@ type partnerCommand struct {
 	Client   clientCommand   `cmd:"" help:"Add, change and remove a partner's clients, and set their last day."`
 }
 
+// Help returns examples.
+func (partnerCommand) Help() string {
+	return `Examples:
+  renkei partner add --config /etc/renkei/renkei.yaml mihon-kaikei.json
+  renkei partner list --config /etc/renkei/renkei.yaml
+  renkei partner show --config /etc/renkei/renkei.yaml mihon-kaikei --json
+  renkei partner stop --config /etc/renkei/renkei.yaml mihon-kaikei --reason "its registration is in doubt, ticket 4711"
+  renkei partner resume --config /etc/renkei/renkei.yaml mihon-kaikei --reason "settled, ticket 4711"
+  renkei partner invite --data ~/.config/renkei-demo --uses 5 --for 24h mihon-kaikei
+  renkei partner withdraw --data ~/.config/renkei-demo mihon-kaikei 7423105934 --reason "lost in a mail"
+  renkei partner client --help`
+}
+
 type partnerAdd struct {
 	target
 	File string `arg:"" help:"The metadata: {\"partner\": {…}, \"client\": {…}}." type:"path"`
@@ -37,10 +50,7 @@ func (partnerAdd) Help() string {
      "registration_number": "関東財務局長（電代）第9001号", "contact": {"desk": "お客さま窓口", "phone": "03-0000-9001"},
      "functions": ["balance", "transactions"], "contract_from": "2026-04-01"},
    "client": {"client_id": "cl_mihon-kaikei", "redirect_uris": ["https://kaikei.example/callback"],
-     "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": […]}}}
-
-Example:
-  renkei partner add --config /etc/renkei/renkei.yaml mihon-kaikei.json`
+     "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": […]}}}`
 }
 
 // Run registers the partner.

@@ -19,6 +19,18 @@ type clientCommand struct {
 	Remove clientRemove `cmd:"" help:"Remove a client, and end the consents that it holds."`
 }
 
+// Help returns examples.
+func (clientCommand) Help() string {
+	return `A client has one profile for its whole life. A partner moves to another with a second client, and a last day for the
+first.
+
+Examples:
+  renkei partner client add --config /etc/renkei/renkei.yaml mihon-kaikei fapi2.json
+  renkei partner client sunset --config /etc/renkei/renkei.yaml cl_mihon-kaikei 2027-03-31
+  renkei partner client change --config /etc/renkei/renkei.yaml cl_mihon-kaikei-2 fapi2.json
+  renkei partner client remove --config /etc/renkei/renkei.yaml cl_mihon-kaikei --reason "moved, ticket 4711"`
+}
+
 // noClient says where ids of clients stand, where there is none of that name.
 func noClient(err error, id string) error {
 	if err != nil && fault.Of(err) == fault.NotFound {
@@ -31,14 +43,6 @@ type clientAdd struct {
 	target
 	Partner string `arg:"" help:"The partner's id."`
 	File    string `arg:"" help:"The client's metadata (RFC 7591), with a client_id of its own." type:"path"`
-}
-
-// Help returns an example of a move.
-func (clientAdd) Help() string {
-	return `A client has one profile for its whole life. A partner moves to another with a second client, and a last day for the
-first:
-  renkei partner client add --config /etc/renkei/renkei.yaml mihon-kaikei fapi2.json
-  renkei partner client sunset --config /etc/renkei/renkei.yaml cl_mihon-kaikei 2027-03-31`
 }
 
 // Run registers the client.
@@ -97,10 +101,7 @@ type clientSunset struct {
 
 // Help says what a sunset is.
 func (clientSunset) Help() string {
-	return `After its last day a client is refused everywhere, with the word profile_sunset; its consents stay and rest.
-
-Example:
-  renkei partner client sunset --config /etc/renkei/renkei.yaml cl_mihon-kaikei 2027-03-31`
+	return `After its last day a client is refused everywhere, with the word profile_sunset; its consents stay and rest.`
 }
 
 // Run sets the day.

@@ -20,11 +20,7 @@ type partnerInvite struct {
 func (partnerInvite) Help() string {
 	return `The token is shown once and kept nowhere. With it the partner's engineers register clients (RFC 7591) at the
 registration_endpoint of the issuer's metadata, and manage each by the token that comes back (RFC 7592).
-The institution must have self_registration: true.
-
-Examples:
-  renkei partner invite --config /etc/renkei/renkei.yaml mihon-kaikei
-  renkei partner invite --data ~/.config/renkei-demo --uses 5 --for 24h mihon-kaikei`
+The institution must have self_registration: true.`
 }
 
 // Run issues the token.
@@ -57,11 +53,7 @@ type partnerWithdraw struct {
 
 // Help says what stays.
 func (partnerWithdraw) Help() string {
-	return `Clients that were registered by the token stay; renkei partner client remove removes one.
-
-Examples:
-  renkei partner show --config /etc/renkei/renkei.yaml mihon-kaikei
-  renkei partner withdraw --config /etc/renkei/renkei.yaml mihon-kaikei 7423105934 --reason "lost in a mail, ticket 4711"`
+	return `Clients that were registered by the token stay; renkei partner client remove removes one.`
 }
 
 // Run ends the token.

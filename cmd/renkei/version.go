@@ -7,6 +7,9 @@ import (
 
 type versionCommand struct{}
 
+// Help returns an example.
+func (versionCommand) Help() string { return examplesHead + "  renkei version" }
+
 // Run says which version this is, as far as the build tells.
 func (versionCommand) Run(to streams) error {
 	info, ok := debug.ReadBuildInfo()
