@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 
 	"renkei.dev/internal/app"
 	"renkei.dev/internal/audit"
-	"renkei.dev/internal/config"
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/secret"
 	"renkei.dev/internal/store"
@@ -93,20 +91,11 @@ type wanted struct {
 }
 
 func (w wanted) which(t target) (store.Which, error) {
-	institution, name := t.Institution, audit.Name(w.Name)
-	if institution != "" {
-		settings, _, err := t.settings()
-		if err != nil {
-			return store.Which{}, err
-		}
-		if !slices.ContainsFunc(settings.Institutions, func(in config.Institution) bool { return in.Name == institution }) {
-			return store.Which{}, fault.New(fault.NotFound, "the configuration has no institution %q", institution)
-		}
-	}
+	name := audit.Name(w.Name)
 	if w.Name != "" && name.Meaning() == "" {
 		return store.Which{}, fault.New(fault.Invalid, "no act is called %q; docs/operations/audit.md lists them", w.Name)
 	}
-	return store.Which{Institution: institution, Name: name, Word: w.Word}, nil
+	return store.Which{Institution: t.Institution, Name: name, Word: w.Word}, nil
 }
 
 type auditShow struct {

@@ -95,7 +95,11 @@ func (c partnerList) Run(ctx context.Context, to streams) error {
 		}
 	}
 	if c.JSON {
-		return writeJSON(to, whole)
+		told := make([]toldPartner, len(whole))
+		for i, p := range whole {
+			told[i] = p.told()
+		}
+		return writeJSON(to, told)
 	}
 	var t table
 	t.row("ID", "STATUS", "CONTRACT", "SERVICE", "CORPORATION", "REGISTRATION", "PROFILES")
@@ -135,7 +139,7 @@ func (c partnerShow) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	if c.JSON {
-		return writeJSON(to, file)
+		return writeJSON(to, file.told())
 	}
 	var t table
 	for _, line := range [][2]string{

@@ -97,6 +97,7 @@ type clientSunset struct {
 	target
 	Client string `arg:"" help:"The client's id."`
 	Day    string `arg:"" optional:"" help:"Its last day in Japan, such as 2027-03-31; without one, no end is set."`
+	Anyway bool   `help:"Even a day that is over: the client is refused at once."`
 }
 
 // Help says what a sunset is.
@@ -109,6 +110,10 @@ func (c clientSunset) Run(ctx context.Context, to streams) error {
 	if _, err := time.Parse(time.DateOnly, c.Day); c.Day != "" && err != nil {
 		return fault.New(fault.Invalid, "%q is not a day such as 2027-03-31", c.Day)
 	}
+	over := c.Day != "" && c.Day < string(corebank.DateOf(time.Now()))
+	if over && !c.Anyway {
+		return fault.New(fault.Refused, "%s is over, and the client would be refused from now on: say --anyway if that is meant", c.Day)
+	}
 	desk, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -119,7 +124,7 @@ func (c clientSunset) Run(ctx context.Context, to streams) error {
 		return noClient(err, c.Client)
 	}
 	fmt.Fprintf(to.out, "Client %s (%s) works until %s.\n", client.ID, client.Profile, cmp.Or(c.Day, "its partner's contract ends"))
-	if c.Day != "" && c.Day < string(corebank.DateOf(time.Now())) {
+	if over {
 		fmt.Fprintln(to.err, "That day is over: the client is refused from now on.")
 	}
 	return nil

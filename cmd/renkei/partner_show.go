@@ -19,6 +19,19 @@ type partnerFile struct {
 	Invitations []invitationLine
 }
 
+// toldPartner is a partnerFile as JSON, in the words of the file that registers
+// a partner.
+type toldPartner struct {
+	partner.Metadata
+	Status      partner.Status   `json:"status"`
+	Clients     []clientLine     `json:"clients"`
+	Invitations []invitationLine `json:"initial_access_tokens"`
+}
+
+func (f partnerFile) told() toldPartner {
+	return toldPartner{f.Metadata(), f.Status, f.Clients, f.Invitations}
+}
+
 type clientLine struct {
 	oauth.Client
 	RegisteredBy oauth.Registrar `json:"registered_by"`

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"os/user"
+	"slices"
+	"strings"
 	"time"
 
 	"renkei.dev/internal/app"
@@ -19,8 +21,17 @@ type target struct {
 	Institution string `help:"The institution, where the configuration has several." placeholder:"NAME"`
 }
 
-// settings reads what the target is made of.
+// settings reads what the target is made of. Errors: fault.NotFound for an
+// institution that it does not have.
 func (t target) settings() (config.File, config.Material, error) {
+	f, m, err := t.read()
+	if err != nil || t.Institution == "" || slices.Contains(institutions(f), t.Institution) {
+		return f, m, err
+	}
+	return f, m, fault.New(fault.NotFound, "the configuration has no institution %q; it has %s", t.Institution, strings.Join(institutions(f), ", "))
+}
+
+func (t target) read() (config.File, config.Material, error) {
 	if t.Config != "" {
 		return config.Read(t.Config, time.Now())
 	}
@@ -29,6 +40,15 @@ func (t target) settings() (config.File, config.Material, error) {
 		return config.File{}, config.Material{}, err
 	}
 	return demo.Settings(folder, time.Now())
+}
+
+// institutions are the names of all that a configuration has.
+func institutions(f config.File) []string {
+	names := make([]string, len(f.Institutions))
+	for i, in := range f.Institutions {
+		names[i] = in.Name
+	}
+	return names
 }
 
 // open opens the database of the target, of one institution. The caller closes
@@ -43,7 +63,7 @@ func (t target) open(ctx context.Context) (*app.Desk, error) {
 	case name == "" && len(settings.Institutions) == 1:
 		name = settings.Institutions[0].Name
 	case name == "":
-		return nil, fault.New(fault.Invalid, "the configuration has several institutions: name one with --institution")
+		return nil, fault.New(fault.Invalid, "the configuration has several institutions (%s): name one with --institution", strings.Join(institutions(settings), ", "))
 	}
 	return app.OpenDesk(ctx, settings, material, name)
 }

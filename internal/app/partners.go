@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -51,10 +52,12 @@ func (k *partnersKept) Partner(ctx context.Context, id partner.ID) (partner.Part
 // file; fault.Conflict when partner or client is known already.
 func RegisterPartner(ctx context.Context, kept partner.Store, issuer oauth.Issuer, metadata []byte, by audit.Actor, now time.Time) (partner.Partner, oauth.Client, error) {
 	p, half, err := partner.ParseMetadata(metadata)
-	if err != nil {
-		return partner.Partner{}, oauth.Client{}, err
+	var c oauth.Client
+	if half != nil {
+		var faults error
+		c, faults = parseClient(issuer, p.ID, half)
+		err = errors.Join(err, faults)
 	}
-	c, err := parseClient(issuer, p.ID, half)
 	if err != nil {
 		return partner.Partner{}, oauth.Client{}, err
 	}

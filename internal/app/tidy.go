@@ -16,6 +16,7 @@ const tidyLimit = 200
 // tidy clears away what is over and checks inquiry PINs that the core could not
 // check when they were registered, until ctx ends.
 func (in *Institution) tidy(ctx context.Context, log *slog.Logger) {
+	ended := in.Store.NewEnded(in.Settings.Rules.ConsentsKeptFor)
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
@@ -32,6 +33,9 @@ func (in *Institution) tidy(ctx context.Context, log *slog.Logger) {
 		}
 		if err := in.Store.ForgetOAuth(ctx, in.Linkage.Now()); err != nil && ctx.Err() == nil {
 			log.Warn("forgetting what the protocol no longer needs", "institution", in.Settings.Name, "error", err)
+		}
+		if err := ended.Forget(ctx, in.Linkage.Now()); err != nil && ctx.Err() == nil {
+			log.Warn("forgetting consents that ended long ago", "institution", in.Settings.Name, "error", err)
 		}
 		if _, err := in.Linkage.CheckPendingPINs(ctx, tidyLimit); err != nil && ctx.Err() == nil {
 			log.Warn("checking PINs that wait", "institution", in.Settings.Name, "error", err)

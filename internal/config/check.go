@@ -229,6 +229,7 @@ func (c *checker) rules(path string, r Rules) {
 	c.lasts(path+".consent_for", r.ConsentFor, day, 365*day)
 	c.within(path+".history_days", r.HistoryDays, 1, 3660)
 	c.lasts(path+".pins_kept_for", r.PINsKeptFor, 0, 365*day)
+	c.lasts(path+".consents_kept_for", r.ConsentsKeptFor, 365*day, 36500*day)
 	c.within(path+".max_answer", r.MaxAnswer, 10, 20)
 	c.needs(path+".terms", r.Terms != "")
 	c.within(path+".login.passwords", r.Login.Passwords, 3, 10)

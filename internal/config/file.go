@@ -175,6 +175,7 @@ type Rules struct {
 	ConsentFor       time.Duration `key:"consent_for"`
 	HistoryDays      int           `key:"history_days"`
 	PINsKeptFor      time.Duration `key:"pins_kept_for"`
+	ConsentsKeptFor  time.Duration `key:"consents_kept_for"`
 	PINsOfColleagues bool          `key:"pins_of_colleagues"`
 	GeneralUsersLink bool          `key:"general_users_link"`
 	AppliedWaits     bool          `key:"applied_waits"`
@@ -210,7 +211,7 @@ func (r *Rules) defaults() {
 	const day = 24 * time.Hour
 	*r = Rules{
 		IdleFor: 15 * time.Minute, TotalFor: time.Hour, BankFor: 20 * time.Second,
-		ConsentFor: 90 * day, HistoryDays: 90, PINsKeptFor: 90 * day, PINsOfColleagues: true, GeneralUsersLink: true,
+		ConsentFor: 90 * day, HistoryDays: 90, PINsKeptFor: 90 * day, ConsentsKeptFor: 3650 * day, PINsOfColleagues: true, GeneralUsersLink: true,
 		MaxAnswer: 20, Terms: "1",
 		Login: LoginRules{Passwords: 5, Answers: 3, PINs: 3, StopFor: 30 * time.Minute, StopLongest: day},
 		Risk: RiskRules{Used: true, AsksFrom: 100, NewDevice: 20, NewNetwork: 20, FirstPartner: 20, UnusualHour: 20,

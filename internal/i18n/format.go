@@ -1,7 +1,6 @@
 package i18n
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +15,8 @@ var weekdays = [...]string{"日", "月", "火", "水", "木", "金", "土"}
 func (w Words) Date(t time.Time) string {
 	t = t.In(japan)
 	if w.InJapanese() {
-		return fmt.Sprintf("%d年%d月%d日(%s)", t.Year(), t.Month(), t.Day(), weekdays[t.Weekday()])
+		year, month, day := t.Date()
+		return strconv.Itoa(year) + "年" + strconv.Itoa(int(month)) + "月" + strconv.Itoa(day) + "日(" + weekdays[t.Weekday()] + ")"
 	}
 	return t.Format("Mon 2 January 2006")
 }

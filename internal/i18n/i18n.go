@@ -11,7 +11,10 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/text/language"
 
@@ -45,31 +48,96 @@ func Parse(word string) (Language, bool) {
 
 var matcher = language.NewMatcher([]language.Tag{language.Japanese, language.English})
 
+// Browsers send few wishes, and all of them all the time. What is remembered is
+// bounded, since anybody may send others.
+const (
+	longestWish = 64 // bytes
+	mostWishes  = 256
+)
+
+// heard are the languages of wishes, empty for those that none of ours fits.
+var (
+	heard      sync.Map // of a string: a Language
+	heardCount atomic.Int32
+)
+
 // Match returns the language that fits wishes best, each in the form of an
 // Accept-Language header and the most important first; Japanese when none does.
 func Match(wishes ...string) Language {
 	for _, wish := range wishes {
-		tags, _, err := language.ParseAcceptLanguage(wish)
-		if err != nil || len(tags) == 0 {
+		if wish == "" {
 			continue
 		}
-		if _, i, sure := matcher.Match(tags...); sure > language.No {
-			return Languages[i]
+		known, ok := heard.Load(wish)
+		if !ok {
+			known = match(wish)
+			if len(wish) <= longestWish && heardCount.Load() < mostWishes {
+				heardCount.Add(1)
+				heard.Store(strings.Clone(wish), known)
+			}
+		}
+		if l := known.(Language); l != "" {
+			return l
 		}
 	}
 	return Japanese
 }
 
+// match returns the language of one wish; empty: it wishes for none of ours.
+func match(wish string) Language {
+	tags, _, err := language.ParseAcceptLanguage(wish)
+	if err != nil || len(tags) == 0 {
+		return ""
+	}
+	if _, i, sure := matcher.Match(tags...); sure > language.No {
+		return Languages[i]
+	}
+	return ""
+}
+
 // Catalogue is every sentence in every language.
 type Catalogue struct {
-	sentences map[Language]map[string]string
+	sentences map[Language]map[string]sentence
+}
+
+// sentence is a sentence, and what it is put together from if it names facts.
+type sentence struct {
+	text   string
+	pieces []piece
+}
+
+// piece is words and the fact behind them; the last has none.
+type piece struct {
+	before    string
+	fact      string
+	counted   bool // one or more stands for the fact, not the fact itself
+	one, more string
+}
+
+func cut(text string) sentence {
+	s := sentence{text: text}
+	if !strings.Contains(text, "{") {
+		return s
+	}
+	for rest, more := text, true; more; {
+		var p piece
+		var inside string
+		if p.before, rest, more = strings.Cut(rest, "{"); more {
+			inside, rest, _ = strings.Cut(rest, "}")
+			var forms string
+			p.fact, forms, p.counted = strings.Cut(inside, ":")
+			p.one, p.more, _ = strings.Cut(forms, "|")
+		}
+		s.pieces = append(s.pieces, p)
+	}
+	return s
 }
 
 // BuiltIn returns our own words. It fails only for a fault in words/.
 func BuiltIn() (*Catalogue, error) {
-	c := &Catalogue{map[Language]map[string]string{}}
+	c := &Catalogue{map[Language]map[string]sentence{}}
 	for _, l := range Languages {
-		c.sentences[l] = map[string]string{}
+		c.sentences[l] = map[string]sentence{}
 	}
 	files, err := fs.Glob(builtIn, "words/*.txt")
 	if err != nil {
@@ -96,7 +164,7 @@ func BuiltIn() (*Catalogue, error) {
 // in the form of the files of words/. A key that we do not have, or a fact that
 // our sentence does not name, is fault.Invalid.
 func (c *Catalogue) With(text string) (*Catalogue, error) {
-	own := &Catalogue{map[Language]map[string]string{}}
+	own := &Catalogue{map[Language]map[string]sentence{}}
 	for l, s := range c.sentences {
 		own.sentences[l] = maps.Clone(s)
 	}
@@ -115,10 +183,10 @@ func (c *Catalogue) read(name, text string, over bool) error {
 		case line == trimmed:
 			key = trimmed
 		default:
-			word, sentence, ok := strings.Cut(trimmed, ":")
+			word, said, ok := strings.Cut(trimmed, ":")
 			l, known := Parse(word)
-			sentence = strings.TrimSpace(sentence)
-			if !ok || !known || key == "" || sentence == "" {
+			said = strings.TrimSpace(said)
+			if !ok || !known || key == "" || said == "" {
 				return wrong("is neither a key nor a sentence")
 			}
 			ours, there := c.sentences[l][key]
@@ -127,10 +195,10 @@ func (c *Catalogue) read(name, text string, over bool) error {
 				return wrong(key + " is no sentence of ours")
 			case !over && there:
 				return wrong(key + " is said twice")
-			case over && !subset(facts(sentence), facts(ours)):
+			case over && !subset(facts(said), facts(ours.text)):
 				return wrong("names a fact that our sentence does not")
 			}
-			c.sentences[l][key] = sentence
+			c.sentences[l][key] = cut(said)
 		}
 	}
 	return nil
@@ -165,37 +233,33 @@ func (w Words) InJapanese() bool { return w.language == Japanese }
 // second. A key or fact that is missing panics: it is our own mistake, and the
 // gallery test shows every sentence.
 func (w Words) T(key string, pairs ...any) string {
-	sentence, ok := w.catalogue.sentences[w.language][key]
+	s, ok := w.catalogue.sentences[w.language][key]
 	if !ok {
 		panic("no words for " + key)
 	}
-	if !strings.Contains(sentence, "{") {
-		return sentence
+	if s.pieces == nil {
+		return s.text
 	}
-	var out strings.Builder
-	for {
-		before, rest, ok := strings.Cut(sentence, "{")
-		out.WriteString(before)
-		if !ok {
-			return out.String()
+	var room [512]byte // for nearly every sentence
+	out := room[:0]
+	for i, p := range s.pieces {
+		out = append(out, p.before...)
+		if i == len(s.pieces)-1 {
+			break
 		}
-		name, after, _ := strings.Cut(rest, "}")
-		name, forms, counted := strings.Cut(name, ":")
-		value, ok := given(pairs, name)
-		if !ok {
-			panic(key + " wants to know " + name)
+		value, ok := given(pairs, p.fact)
+		switch {
+		case !ok:
+			panic(key + " wants to know " + p.fact)
+		case !p.counted:
+			out = append(out, value...)
+		case value == "1":
+			out = append(out, p.one...)
+		default:
+			out = append(out, p.more...)
 		}
-		if counted {
-			one, more, _ := strings.Cut(forms, "|")
-			if value == "1" {
-				value = one
-			} else {
-				value = more
-			}
-		}
-		out.WriteString(value)
-		sentence = after
 	}
+	return string(out)
 }
 
 // given finds the fact of a name among a few pairs.
@@ -204,8 +268,11 @@ func given(pairs []any, name string) (string, bool) {
 		if pairs[i] != name {
 			continue
 		}
-		if said, ok := pairs[i+1].(string); ok {
+		switch said := pairs[i+1].(type) {
+		case string:
 			return said, true
+		case int:
+			return strconv.Itoa(said), true
 		}
 		return fmt.Sprint(pairs[i+1]), true
 	}
@@ -214,8 +281,8 @@ func given(pairs []any, name string) (string, bool) {
 
 // Plain returns the sentence of key; false for one that wants facts, or none.
 func (w Words) Plain(key string) (string, bool) {
-	said, ok := w.catalogue.sentences[w.language][key]
-	return said, ok && !strings.Contains(said, "{")
+	s, ok := w.catalogue.sentences[w.language][key]
+	return s.text, ok && s.pieces == nil
 }
 
 // facts returns the names that a sentence asks for.

@@ -1,6 +1,7 @@
 package i18n
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -79,7 +80,7 @@ func TestBothLanguagesNameTheSameFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range c.Keys() {
-		ja, en := facts(c.sentences[Japanese][key]), facts(c.sentences[English][key])
+		ja, en := facts(c.sentences[Japanese][key].text), facts(c.sentences[English][key].text)
 		if !subset(en, ja) {
 			t.Errorf("%s names facts in English that it does not in Japanese", key)
 		}
@@ -95,9 +96,9 @@ func TestEnglishHasNoKanaAndNoKanji(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, sentence := range c.sentences[English] {
-		for _, r := range sentence {
+		for _, r := range sentence.text {
 			if unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Han) {
-				t.Errorf("%s in English: %s", key, sentence)
+				t.Errorf("%s in English: %s", key, sentence.text)
 				break
 			}
 		}
@@ -148,6 +149,48 @@ func TestTheLanguageIsTheOneThatTheBrowserPrefers(t *testing.T) {
 	if got := Match("", "en"); got != English {
 		t.Errorf("the next wish was not heard: %s", got)
 	}
+}
+
+func TestAWishIsHeardAlikeEachTimeAndFewAreRemembered(t *testing.T) {
+	for n := range 3 * mostWishes {
+		wish := fmt.Sprintf("x-%d, en;q=0.%d, ja;q=0.5", n, n%9+1)
+		want := Japanese
+		if n%9+1 >= 5 { // of equals, the first
+			want = English
+		}
+		for range 2 {
+			if got := Match(wish); got != want {
+				t.Fatalf("%q: got %s, want %s", wish, got, want)
+			}
+		}
+	}
+	count := 0
+	heard.Range(func(_, _ any) bool { count++; return true })
+	if count > mostWishes {
+		t.Errorf("%d wishes are remembered", count)
+	}
+}
+
+func TestASentencePutsItsFactsWhereTheyStand(t *testing.T) {
+	c, err := BuiltIn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := c.With("consent.existing_line\n  en: {n}{n:account|accounts} {given}-{given} {functions}\n  ja: {until}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]string{1: "1account a{n}-a{n} f", 0: "0accounts a{n}-a{n} f"} {
+		if got := own.In(English).T("consent.existing_line", "given", "a{n}", "until", "u", "functions", "f", "n", n); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a fact that is missing was left out")
+		}
+	}()
+	own.In(Japanese).T("consent.existing_line", "given", "a")
 }
 
 func TestAnInstitutionMaySayThingsInItsOwnWords(t *testing.T) {

@@ -30,58 +30,104 @@ var idPattern = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$`)
 // metadataFile is the file by which the bank's staff register a partner together
 // with its first client.
 type metadataFile struct {
-	Partner metadata        `json:"partner"`
+	Partner json.RawMessage `json:"partner"`
 	Client  json.RawMessage `json:"client"`
 }
 
-type metadata struct {
+// Metadata is a partner as it stands in that file.
+type Metadata struct {
 	ID                 string          `json:"id"`
 	Service            string          `json:"service"`
 	Corporation        string          `json:"corporation"`
 	RegistrationNumber string          `json:"registration_number"`
-	Contact            metadataContact `json:"contact"`
-	ChainedService     string          `json:"chained_service"`
-	LossSharing        string          `json:"loss_sharing"`
-	LogoFile           string          `json:"logo_file"`
+	Contact            MetadataContact `json:"contact"`
+	ChainedService     string          `json:"chained_service,omitempty"`
+	LossSharing        string          `json:"loss_sharing,omitempty"`
+	LogoFile           string          `json:"logo_file,omitempty"`
 	Functions          []string        `json:"functions"`
-	RequiredFunctions  []string        `json:"required_functions"`
-	ChoosesFunctions   bool            `json:"chooses_functions"`
-	ConsentDays        int             `json:"consent_days"`
-	HistoryDays        int             `json:"history_days"`
+	RequiredFunctions  []string        `json:"required_functions,omitempty"`
+	ChoosesFunctions   bool            `json:"chooses_functions,omitempty"`
+	ConsentDays        int             `json:"consent_days,omitempty"`
+	HistoryDays        int             `json:"history_days,omitempty"`
 	ContractFrom       string          `json:"contract_from"`
-	ContractUntil      string          `json:"contract_until"`
+	ContractUntil      string          `json:"contract_until,omitempty"` // its last day
 }
 
-type metadataContact struct {
+// MetadataContact is a Contact as it stands in that file.
+type MetadataContact struct {
 	Desk  string `json:"desk"`
 	Phone string `json:"phone"`
-	Mail  string `json:"mail"`
-	URL   string `json:"url"`
+	Mail  string `json:"mail,omitempty"`
+	URL   string `json:"url,omitempty"`
+}
+
+// Metadata returns what ParseMetadata made the partner of.
+func (p Partner) Metadata() Metadata {
+	m := Metadata{
+		ID: string(p.ID), Service: p.Service, Corporation: p.Corporation, RegistrationNumber: p.RegistrationNumber,
+		Contact:        MetadataContact(p.Contact),
+		ChainedService: p.ChainedService, LossSharing: p.LossSharing, LogoFile: p.LogoFile,
+		Functions: words(p.Functions), RequiredFunctions: words(p.Required), ChoosesFunctions: p.ChoosesFunctions,
+		ConsentDays: int(p.ConsentFor / (24 * time.Hour)), HistoryDays: p.HistoryDays,
+		ContractFrom: string(corebank.DateOf(p.ContractFrom)),
+	}
+	if !p.ContractUntil.IsZero() {
+		m.ContractUntil = string(corebank.DateOf(p.ContractUntil.Add(-time.Nanosecond)))
+	}
+	return m
+}
+
+func words(functions []corebank.BusinessFunction) []string {
+	all := make([]string, len(functions))
+	for i, f := range functions {
+		all[i] = string(f)
+	}
+	return all
 }
 
 // ParseMetadata reads a partner and, untouched, the metadata of its client
 // (RFC 7591), whose judge is the OAuth engine. The partner stands Active.
 // Errors: fault.Invalid; every fault of the partner's half at once, each on a
-// line that begins with its path.
+// line that begins with its path. The client's half comes beside them, where there
+// is one, so that its faults can be told with them.
 func ParseMetadata(data []byte) (Partner, json.RawMessage, error) {
 	var f metadataFile
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil {
+	if err := decode(data, &f); err != nil {
 		return Partner{}, nil, fault.Wrap(fault.Invalid, "read the partner's metadata", err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Partner{}, nil, fault.New(fault.Invalid, "read the partner's metadata: something follows the object")
-	}
+	var p Partner
+	var m Metadata
 	c := checker{}
-	p := c.partner(f.Partner)
-	if len(f.Client) == 0 || bytes.Equal(f.Client, []byte("null")) {
+	if len(f.Partner) == 0 {
+		c.fault("partner", "is missing")
+	} else if err := decode(f.Partner, &m); err != nil {
+		c.fault("partner", "cannot be read: "+err.Error())
+	} else {
+		p = c.partner(m)
+	}
+	if bytes.Equal(f.Client, []byte("null")) {
+		f.Client = nil
+	}
+	if len(f.Client) == 0 {
 		c.fault("client", "is missing")
 	}
 	if len(c.faults) > 0 {
-		return Partner{}, nil, errors.Join(c.faults...)
+		return Partner{}, f.Client, errors.Join(c.faults...)
 	}
 	return p, f.Client, nil
+}
+
+// decode reads one object without keys that it does not know.
+func decode(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the object")
+	}
+	return nil
 }
 
 // checker gathers every fault with its path.
@@ -91,7 +137,7 @@ func (c *checker) fault(path, sentence string) {
 	c.faults = append(c.faults, fault.New(fault.Invalid, "%s %s", path, sentence))
 }
 
-func (c *checker) partner(m metadata) Partner {
+func (c *checker) partner(m Metadata) Partner {
 	if !idPattern.MatchString(m.ID) {
 		c.fault("partner.id", "must be 1 to 40 of a-z, 0-9 and -, with - only inside")
 	}
@@ -176,7 +222,7 @@ func (c *checker) functions(path string, words []string) []corebank.BusinessFunc
 }
 
 // contract reads the days of the contract, of which the last one counts too.
-func (c *checker) contract(p *Partner, m metadata) {
+func (c *checker) contract(p *Partner, m Metadata) {
 	from, err := time.ParseInLocation(time.DateOnly, m.ContractFrom, corebank.Japan)
 	if err != nil {
 		c.fault("partner.contract_from", "must be a date such as 2026-04-01")

@@ -1,7 +1,9 @@
 package partner
 
 import (
+	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +44,24 @@ func TestMetadataBecomesAPartnerAndLeavesItsClientAlone(t *testing.T) {
 	}
 }
 
+func TestAPartnerIsToldInTheWordsThatItWasRegisteredBy(t *testing.T) {
+	p, client, err := ParseMetadata([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := json.Marshal(map[string]any{"partner": p.Metadata(), "client": client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, _, err := ParseMetadata(told)
+	if err != nil || !reflect.DeepEqual(again, p) {
+		t.Errorf("told as %s, which reads as %+v, %v", told, again, err)
+	}
+	if p.ContractUntil = (time.Time{}); p.Metadata().ContractUntil != "" {
+		t.Error("a contract without an agreed end is told with one")
+	}
+}
+
 func TestEveryFaultOfTheMetadataIsToldAtOnce(t *testing.T) {
 	_, _, err := ParseMetadata([]byte(`{"partner": {
 		"id": "Mihon", "corporation": "見\u0007本", "registration_number": "1", "contact": {"desk": "d", "phone": "1", "mail": "nobody", "url": "http://example.jp"},
@@ -61,12 +81,24 @@ func TestEveryFaultOfTheMetadataIsToldAtOnce(t *testing.T) {
 	}
 }
 
+func TestTheClientsHalfComesBesideTheFaultsOfThePartners(t *testing.T) {
+	for name, text := range map[string]string{
+		"a fault":        strings.Replace(good, "2026-04-01", "tomorrow", 1),
+		"an unknown key": strings.Replace(good, `"id"`, `"identifier": "x", "id"`, 1),
+	} {
+		if _, client, err := ParseMetadata([]byte(text)); err == nil || string(client) != `{"client_id": "cl_mihon-kaikei"}` {
+			t.Errorf("%s: %s, %v", name, client, err)
+		}
+	}
+}
+
 func TestMetadataThatIsNotOneKnownObjectIsRefused(t *testing.T) {
 	for name, text := range map[string]string{
 		"an unknown key":           strings.Replace(good, `"id"`, `"identifier": "x", "id"`, 1),
 		"something after":          good + "{}",
 		"no object":                `[]`,
 		"nothing":                  ``,
+		"no partner":               `{"client": {}}`,
 		"a number for a text":      strings.Replace(good, `"見本会計"`, `7`, 1),
 		"an end before the start":  strings.Replace(good, `2027-03-31`, `2026-03-31`, 1),
 		"a client that is nothing": strings.Replace(good, `{"client_id": "cl_mihon-kaikei"}`, `null`, 1),

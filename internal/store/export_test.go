@@ -52,6 +52,9 @@ func (db *DB) Hears() bool {
 // Ungroup makes every Commit a transaction of its own.
 func (db *DB) Ungroup() { db.engine.(*postgresEngine).groups = nil }
 
+// LookAt bounds a round.
+func (e *Ended) LookAt(n int64) { e.round = n }
+
 // Together makes one group of Commits, on PostgreSQL, and returns what became of
 // each and of how many statements the group is.
 func (in *Institution) Together(ctx context.Context, commits ...[]audit.Change) (errs []error, statements int, err error) {

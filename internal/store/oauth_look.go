@@ -105,9 +105,10 @@ func (in *Institution) joined(ctx context.Context, l *lookUp, doing string, dest
 }
 
 // byKey makes a look-up of a single-use value or token, whose parameters are the
-// three that find it.
-func byKey(from string) *lookUp {
-	l := lookUpBy(`SELECT `+from+` WHERE t.id = $1 AND t.institution = $2 AND t.digest = $3`, "bigint", "text", "bytea")
+// three that find it, where what more is said holds too.
+func byKey(from string, more ...string) *lookUp {
+	where := strings.Join(append([]string{`t.id = $1 AND t.institution = $2 AND t.digest = $3`}, more...), " AND ")
+	l := lookUpBy(`SELECT `+from+` WHERE `+where, "bigint", "text", "bytea")
 	l.unique = true
 	return l
 }
@@ -119,13 +120,17 @@ var (
 		FROM refresh_tokens t
 		JOIN grants g ON g.institution = t.institution AND g.id = t.grant_row
 		JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id`)
-	accessTokenByKey = byKey(accessTokenColumns + `
-		FROM access_tokens t LEFT JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id`)
+	accessTokenByKey = byKey(accessTokenColumns+`
+		FROM access_tokens t LEFT JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id`, theirConsentThere)
 )
 
 var grantByID = &lookUp{one: `SELECT t.terms, ` + standingColumns + `
 	FROM grants t JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id
 	WHERE t.id = $1 AND t.institution = $2 AND t.grant_id = $3 AND t.client_id = $4`}
+
+// theirConsentThere is of an access token t without consent, or whose consent c was
+// found: one of a consent that is gone must not pass for a partner's own.
+const theirConsentThere = `(t.consent_id IS NULL OR c.id IS NOT NULL)`
 
 const accessTokenColumns = `t.client_id, t.grant_id, t.bound_by, t.thumbprint, t.scope, t.functions, t.audience,
 	t.auth_time, t.acr, t.expires_at, COALESCE(t.revoked_at, 0), ` + standingColumns

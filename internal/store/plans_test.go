@@ -34,6 +34,7 @@ func TestNoLookUpReadsAllOfAnInstitution(t *testing.T) {
 			_, err := in.Leftovers(ctx, linkage.LeftoversAsked{IdleBefore: now, BeganBefore: now, Limit: 10})
 			return err
 		},
+		"what ended long ago": func() error { return in.NewEnded(0).Forget(ctx, now) },
 	} {
 		if err := look(); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -107,7 +107,7 @@ var usedTokens = `WITH q AS MATERIALIZED (
 			AND f.revoked = 0 AND f.expires_at > q.at AND (f.consent = '' OR f.state = 'active' AND f.ends > q.at) AS alive
 		FROM q CROSS JOIN LATERAL (SELECT ` + accessTokenColumns + ` FROM access_tokens t
 			LEFT JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id
-			WHERE t.id = q.id AND t.institution = q.institution AND t.digest = q.digest OFFSET 0)
+			WHERE t.id = q.id AND t.institution = q.institution AND t.digest = q.digest AND ` + theirConsentThere + ` OFFSET 0)
 			AS f(` + usedColumns + `)
 	), spent AS (
 		INSERT INTO replays (institution, until, digest) SELECT institution, until, proof FROM found WHERE alive

@@ -117,41 +117,36 @@ type Fact struct {
 	OfBank bool
 }
 
-// Row returns a fact without a link as HTML. Pages are full of them, and the
-// template would take many times as long for each.
+// Row returns a fact without a link as HTML. Pages are full of them.
 func (f Fact) Row() template.HTML {
-	var b strings.Builder
-	b.WriteString("<div><dt>")
-	template.HTMLEscape(&b, []byte(f.Name))
-	b.WriteString("</dt><dd")
+	var room [1024]byte // for nearly every row
+	row := append(room[:0], "<div><dt>"...)
+	row = append(row, template.HTMLEscapeString(f.Name)...)
+	row = append(row, "</dt><dd"...)
 	if f.OfBank {
-		b.WriteString(` lang="ja"`)
+		row = append(row, ` lang="ja"`...)
 	}
-	b.WriteString(">")
-	template.HTMLEscape(&b, []byte(f.Value))
-	f.list(&b)
-	b.WriteString("</dd></div>")
-	return template.HTML(b.String())
+	row = append(row, '>')
+	row = append(row, template.HTMLEscapeString(f.Value)...)
+	row = f.list(row)
+	row = append(row, "</dd></div>"...)
+	return template.HTML(row)
 }
 
 // List returns Lines as HTML; empty: there are none.
-func (f Fact) List() template.HTML {
-	var b strings.Builder
-	f.list(&b)
-	return template.HTML(b.String())
-}
+func (f Fact) List() template.HTML { return template.HTML(f.list(nil)) }
 
-func (f Fact) list(b *strings.Builder) {
+func (f Fact) list(out []byte) []byte {
 	if len(f.Lines) == 0 {
-		return
+		return out
 	}
-	b.WriteString("<ul>")
+	out = append(out, "<ul>"...)
 	for _, line := range f.Lines {
-		b.WriteString("<li>")
-		template.HTMLEscape(b, []byte(line))
-		b.WriteString("</li>")
+		out = append(out, "<li>"...)
+		out = append(out, template.HTMLEscapeString(line)...)
+		out = append(out, "</li>"...)
 	}
-	b.WriteString("</ul>")
+	return append(out, "</ul>"...)
 }
 
 // Describers returns the ids of what describes the field, for aria-describedby.
@@ -174,8 +169,10 @@ var languageCookie = web.Cookie{Name: "lang", Life: 365 * 24 * time.Hour}
 // Language returns the language of a request: what its address asks for, what
 // the customer once switched to, what the browser prefers.
 func Language(r *http.Request) i18n.Language {
-	if l, ok := i18n.Parse(r.URL.Query().Get("lang")); ok {
-		return l
+	if r.URL.RawQuery != "" {
+		if l, ok := i18n.Parse(r.URL.Query().Get("lang")); ok {
+			return l
+		}
 	}
 	if l, ok := i18n.Parse(languageCookie.Of(r).Reveal()); ok {
 		return l
@@ -187,9 +184,13 @@ func Language(r *http.Request) i18n.Language {
 // without it, so that a journey keeps its place and its address.
 func Switching(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery == "" || r.Method != http.MethodGet {
+			next.ServeHTTP(w, r)
+			return
+		}
 		query := r.URL.Query()
 		l, ok := i18n.Parse(query.Get("lang"))
-		if !ok || r.Method != http.MethodGet {
+		if !ok {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -211,19 +212,38 @@ var secretParameters = []string{"code", "response", "access_token", "refresh_tok
 // Page returns the shared part of a page that answers r.
 func (l *Look) Page(r *http.Request, screen, headingKey string) Page {
 	words := l.Words(r)
-	p := Page{Words: words, Look: l, Screen: screen, Heading: words.T(headingKey)}
-	for _, other := range []struct {
-		code i18n.Language
-		name string
-	}{{i18n.Japanese, "日本語"}, {i18n.English, "English"}} {
-		query := r.URL.Query()
-		for _, name := range secretParameters {
-			query.Del(name)
-		}
-		query.Set("lang", string(other.code))
-		p.Switch = append(p.Switch, LanguageLink{other.code, other.name, "?" + query.Encode(), other.code == words.Language()})
+	return Page{Words: words, Look: l, Screen: screen, Heading: words.T(headingKey), Switch: switches(r, words.Language())}
+}
+
+// plainSwitches lead to a page without a query, by the page's language. They are
+// read-only.
+var plainSwitches = func() map[i18n.Language][]LanguageLink {
+	all := map[i18n.Language][]LanguageLink{}
+	for _, current := range i18n.Languages {
+		all[current] = switchesOf(url.Values{}, current)
 	}
-	return p
+	return all
+}()
+
+// switches are the links to the same page in each language.
+func switches(r *http.Request, current i18n.Language) []LanguageLink {
+	if r.URL.RawQuery == "" {
+		return plainSwitches[current]
+	}
+	query := r.URL.Query()
+	for _, name := range secretParameters {
+		query.Del(name)
+	}
+	return switchesOf(query, current)
+}
+
+func switchesOf(query url.Values, current i18n.Language) []LanguageLink {
+	links := []LanguageLink{{Code: i18n.Japanese, Name: "日本語"}, {Code: i18n.English, Name: "English"}}
+	for i := range links {
+		query.Set("lang", string(links[i].Code))
+		links[i].Address, links[i].Current = "?"+query.Encode(), links[i].Code == current
+	}
+	return links
 }
 
 // Bank returns the institution's name.

@@ -52,6 +52,7 @@ func (s *Screens) page(r *http.Request, j linkage.Journey, screen, headingKey st
 	p.Number = string(j.Number)
 	p.Partner = s.partnerOf(j)
 	p.Company, p.User = j.Company, j.User
+	p.Steps = make([]look.Step, 0, len(j.Steps))
 	for _, m := range j.Steps {
 		p.Steps = append(p.Steps, look.Step{Name: p.T(stepKey(m.Step)), Done: m.Done, Here: m.Here})
 	}

@@ -72,7 +72,7 @@ CREATE TABLE pin_slots (
 	PRIMARY KEY (institution, account_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- consents holds what customers allowed. Rows are never deleted.
+-- consents holds what customers allowed. Those that ended stay for years.
 CREATE TABLE consents (
 	institution  TEXT    NOT NULL,
 	id           TEXT    NOT NULL,
