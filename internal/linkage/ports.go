@@ -32,8 +32,8 @@ type Store interface {
 	// ConsentsTo returns the consents of a user to a partner that are not Ended,
 	// the newest first.
 	ConsentsTo(ctx context.Context, user corebank.UserID, p partner.ID) ([]Consent, error)
-	// PINInUse returns what is kept of one account, of all users, with the
-	// counter of its tries and, where that counts something, how many of its
+	// PINInUse returns what is kept of one account, of all users: who registered
+	// it, its state, what is sealed and its version; with the counter of its tries and, where that counts something, how many of its
 	// slots were held at now; all in one snapshot.
 	PINInUse(ctx context.Context, account corebank.AccountID, now time.Time) (pins []StoredPIN, counter login.Counter, held int, err error)
 	// PINBudget returns the counter and the slots held, in one snapshot.

@@ -31,8 +31,9 @@ func (in *Institution) PINs(ctx context.Context, accounts []corebank.AccountID) 
 	return collect(rs, err, "find inquiry PINs", scanPIN)
 }
 
-// PINInUse returns what is kept of one account, of all users, with the counter
-// of its tries, in one look-up: every inquiry of a partner begins with it. held
+// PINInUse returns what a call of the bank needs of what is kept of one account, of
+// all users, with the counter of its tries, in one look-up: every inquiry of a
+// partner begins with it. held
 // is how many slots were held at now, counted only where the counter counts
 // something; all of it is one snapshot.
 func (in *Institution) PINInUse(ctx context.Context, account corebank.AccountID, now time.Time) (pins []linkage.StoredPIN, counter login.Counter, held int, err error) {
@@ -42,7 +43,11 @@ func (in *Institution) PINInUse(ctx context.Context, account corebank.AccountID,
 		if n == 0 {
 			pins = nil
 		}
-		p, err := scanPIN(with{r, []any{&counter.Version, &counter.Taken, &counter.Wrong, &counter.Cap, &counter.Era, &counter.Flying, &flying, &held}})
+		p := linkage.StoredPIN{Account: account}
+		var user, state string
+		err := r.Scan(&user, &state, &p.Sealed, &p.Version,
+			&counter.Version, &counter.Taken, &counter.Wrong, &counter.Cap, &counter.Era, &counter.Flying, &flying, &held)
+		p.User, p.State = corebank.UserID(user), linkage.PINState(state)
 		pins = append(pins, p)
 		return err
 	}, in.id, string(account), micros(now))
@@ -50,7 +55,7 @@ func (in *Institution) PINInUse(ctx context.Context, account corebank.AccountID,
 	return pins, counter, held, failed(err, "find an inquiry PIN")
 }
 
-var pinInUse = lookUpBy(`SELECT account_id, user_id, user_name, company_id, state, pin, p.version, consent_id, changed_at,
+var pinInUse = lookUpBy(`SELECT user_id, state, pin, p.version,
 		COALESCE(c.version, 0), COALESCE(taken, 0), COALESCE(wrong, 0), COALESCE(cap, -1),
 		COALESCE(era, 0), COALESCE(flying, 0), COALESCE(flying_until, 0),
 		CASE WHEN COALESCE(taken, 0) = 0 AND COALESCE(cap, -1) = -1 THEN 0 ELSE (SELECT COUNT(*) FROM pin_slots s

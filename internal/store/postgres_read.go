@@ -2,10 +2,8 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,8 +89,9 @@ func (q *pgRead) alone() error {
 		return err
 	}
 	defer rows.Close()
+	r := &wireRow{rows: rows}
 	for q.rows = 0; rows.Next(); q.rows++ {
-		if err := q.scan(q.rows, rows); err != nil {
+		if err := q.scan(q.rows, r); err != nil {
 			return err
 		}
 	}
@@ -226,14 +225,15 @@ func (p pack) read(rows pgx.Rows, err error) error {
 		return err
 	}
 	defer rows.Close()
+	r := &wireRow{rows: rows, numbered: len(p) > 1}
 	for rows.Next() {
-		q, r := p[0], row(rows)
-		if len(p) > 1 {
+		q := p[0]
+		if r.numbered {
 			n := numberIn(rows)
 			if n < 1 || n > len(p) {
 				return errNumber
 			}
-			q, r = p[n-1], behindNumber{rows}
+			q = p[n-1]
 		}
 		if err := q.scan(q.rows, r); err != nil {
 			return err
@@ -244,26 +244,6 @@ func (p pack) read(rows pgx.Rows, err error) error {
 }
 
 var errNumber = errors.New("a row of no look-up")
-
-// numberIn returns the number that a row begins with, 0 for none.
-func numberIn(rows pgx.Rows) int {
-	raw := rows.RawValues()[0]
-	if rows.FieldDescriptions()[0].Format == pgx.BinaryFormatCode && len(raw) == 8 {
-		return int(binary.BigEndian.Uint64(raw))
-	}
-	n, err := strconv.Atoi(string(raw))
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// behindNumber is a row without the number that it begins with.
-type behindNumber struct{ rows pgx.Rows }
-
-func (r behindNumber) Scan(dest ...any) error {
-	return r.rows.Scan(append(append(make([]any, 0, 1+len(dest)), nil), dest...)...)
-}
 
 func (r *pgReads) close() {
 	r.closing.Lock()

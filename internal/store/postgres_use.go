@@ -160,6 +160,7 @@ func (u *pgUses) ask(ctx context.Context, group []*pgUse) ([]error, error) {
 		proof       oauth.Replay
 	}
 	first := make(map[spent]struct{}, n) // of a proof that came twice in the group one is the first
+	r := &wireRow{rows: rows, numbered: true}
 	for rows.Next() {
 		i := numberIn(rows) - 1
 		if i < 0 || i >= n {
@@ -167,7 +168,7 @@ func (u *pgUses) ask(ctx context.Context, group []*pgUse) ([]error, error) {
 		}
 		q := group[i]
 		var lost int64
-		if err := (behindNumber{rows}).Scan(q.row.columns(&lost)...); err != nil {
+		if err := r.Scan(q.row.columns(&lost)...); err != nil {
 			return nil, err
 		}
 		errs[i] = nil

@@ -56,6 +56,17 @@ func TestWhatIsWrittenIsReadAgainAsItWas(t *testing.T) {
 			if !same(got, want.word) || !same(again, want.word) || !same(n, want.n) || !bytes.Equal(b, want.b) || (b == nil) != (want.b == nil) {
 				t.Errorf("row %d: %v, %v, %v, %v", id, got != nil, again != nil, b, n)
 			}
+			if want.n == nil {
+				continue
+			}
+			var text string
+			var number int64
+			if err := in.Row(t.Context(), `SELECT word, b, n FROM kept WHERE id = $1`, []any{id}, &text, &b, &number); err != nil {
+				t.Fatal(err)
+			}
+			if text != *want.word || number != *want.n || b == nil || !bytes.Equal(b, want.b) {
+				t.Errorf("row %d, where nothing can be NULL: %d bytes, %v, %d", id, len(text), b, number)
+			}
 		}
 		var n int
 		if err := in.Row(t.Context(), `SELECT n FROM kept WHERE id = $1`, []any{3}, &n); err == nil || errors.Is(err, store.ErrNone) {
