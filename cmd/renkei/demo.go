@@ -51,7 +51,7 @@ func (d demoData) folder() (string, error) {
 
 type demoRun struct {
 	demoData
-	Listen     string        `help:"Loopback address and first of seven ports; kept with the data." placeholder:"127.0.0.1:9440"`
+	Listen     string        `help:"Loopback address and first of eight ports; kept with the data." placeholder:"127.0.0.1:9440"`
 	Reset      bool          `help:"Begin anew: forget everything but the ports and the certificates that browsers may hold; a PostgreSQL database is emptied of what is this demo's."`
 	Database   string        `help:"An empty PostgreSQL database for the bank, instead of SQLite in the data directory; kept with the data. Partners and core bank, who are others, keep their own files." placeholder:"postgres://…"`
 	IdleFor    time.Duration `help:"How long a page of the journey is good, to see the time run out (default: 15m)." placeholder:"15m"`

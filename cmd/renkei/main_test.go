@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"renkei.dev/internal/demo"
 )
 
 func TestMain(m *testing.M) {
@@ -60,12 +62,12 @@ func TestCommands(t *testing.T) {
 	})
 }
 
-// freePorts returns the first of seven ports that are free now.
+// freePorts returns the first of eight ports that are free now.
 func freePorts() (int, error) {
 	var err error
 	for range 100 {
 		first := 50000 + 10*rand.IntN(1000)
-		for n := range 7 {
+		for n := range demo.Ports {
 			var l net.Listener
 			if l, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(first+n)); err != nil {
 				break

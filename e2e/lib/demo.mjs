@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 // npm builds it before it runs anything here.
 const binary = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'bin', 'renkei');
-const portsOfADemo = 7;
+const portsOfADemo = 8;
 
 function free(port) {
   return new Promise((resolve) => {

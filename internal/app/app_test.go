@@ -399,3 +399,16 @@ func TestAnOpenThatFailsLetsGoOfEverything(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAStartTellsWhereItListensAndForWhom(t *testing.T) {
+	b := newBank(t)
+	b.serve()()
+	for address, says := range map[string]string{
+		":8443": "site=login institutions=\"ume sakura\"", ":8444": "site=certificate institutions=\"ume sakura\"",
+		":8445": "site=mutual_tls institutions=\"ume sakura\"", ":8446": "site=api institutions=\"ume sakura\"", ":9450": "site=admin",
+	} {
+		if line := "msg=listening address=" + b.listeners[address].Addr().String() + " " + says; !b.log.has(line) {
+			t.Errorf("no line %s", line)
+		}
+	}
+}

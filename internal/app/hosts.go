@@ -16,12 +16,13 @@ import (
 // A host is one origin of an institution: where it is listened for, what is
 // said in the handshake, and who answers.
 type host struct {
-	origin     config.Origin
-	address    config.Address
-	kind       string // hosts of one address have the same kind
-	tls        *tls.Config
-	oneRequest bool
-	handler    http.Handler
+	institution string
+	origin      config.Origin
+	address     config.Address
+	kind        string // hosts of one address have the same kind
+	tls         *tls.Config
+	oneRequest  bool
+	handler     http.Handler
 }
 
 // listen opens one listener for every address, shared by all hosts that want it.
@@ -38,21 +39,32 @@ func (a *App) listen(ctx context.Context) error {
 	}
 	for _, address := range addresses {
 		here := hosts[address]
-		n, err := a.cfg.Listen(ctx, string(address))
+		err := a.open(ctx, address, web.Listener{
+			Name: here[0].kind, TLS: byName(here, a.proxiesAt(here)), Handler: a.proxiesAt(here).Wrap(byHost(here)), OneRequest: here[0].oneRequest,
+		}, here)
 		if err != nil {
 			return err
 		}
-		a.listeners = append(a.listeners, web.Listener{
-			Name: here[0].kind, Net: n, TLS: byName(here, a.proxiesAt(here)), Handler: a.proxiesAt(here).Wrap(byHost(here)), OneRequest: here[0].oneRequest,
-		})
 	}
 	if a.cfg.Settings.Admin != "" {
-		n, err := a.cfg.Listen(ctx, string(a.cfg.Settings.Admin))
-		if err != nil {
-			return err
-		}
-		a.listeners = append(a.listeners, web.Listener{Name: "admin", Net: n, Handler: a.probes()})
+		return a.open(ctx, a.cfg.Settings.Admin, web.Listener{Name: "admin", Handler: a.probes()}, nil)
 	}
+	return nil
+}
+
+// open opens one listener and tells operators of it.
+func (a *App) open(ctx context.Context, address config.Address, l web.Listener, hosts []host) (err error) {
+	if l.Net, err = a.cfg.Listen(ctx, string(address)); err != nil {
+		return err
+	}
+	a.listeners = append(a.listeners, l)
+	var whose []string
+	for _, h := range hosts {
+		if !slices.Contains(whose, h.institution) {
+			whose = append(whose, h.institution)
+		}
+	}
+	a.cfg.Log.Info("listening", "address", l.Net.Addr().String(), "site", l.Name, "institutions", strings.Join(whose, " "))
 	return nil
 }
 

@@ -155,19 +155,19 @@ func (in *Institution) edges(cfg Config, meter *metrics.Metrics, m config.Instit
 		held = pki.HeldToFAPI1
 	}
 	in.hosts = append(in.hosts,
-		host{s.Login.Origin, s.Login.Listen, "login", held(pki.ServerTLS(m.TLS...)), false, login.Wrap(loginMux(options, pages, log))},
-		host{s.API.Origin, s.API.Listen, "api", held(pki.PartnerTLS(m.TLS...)), false, site("api", s.API.Origin).Wrap(api)},
+		host{s.Name, s.Login.Origin, s.Login.Listen, "login", held(pki.ServerTLS(m.TLS...)), false, login.Wrap(loginMux(options, pages, log))},
+		host{s.Name, s.API.Origin, s.API.Listen, "api", held(pki.PartnerTLS(m.TLS...)), false, site("api", s.API.Origin).Wrap(api)},
 	)
 	for _, o := range s.Certificate.Origins {
 		w := withPages("certificate", o)
 		w.Headers.Reports = "" // nothing but redirects
-		in.hosts = append(in.hosts, host{o, s.Certificate.Listen, "certificate", pki.CertificateHostTLS(m.CustomerCA.Authorities, m.TLS...), true,
+		in.hosts = append(in.hosts, host{s.Name, o, s.Certificate.Listen, "certificate", pki.CertificateHostTLS(m.CustomerCA.Authorities, m.TLS...), true,
 			w.Wrap(pages.CertificateHandler())})
 	}
 	if s.MutualTLS != nil {
 		w := site("mutual_tls", s.MutualTLS.Origin)
 		w.Lost = http.NotFound
-		in.hosts = append(in.hosts, host{s.MutualTLS.Origin, s.MutualTLS.Listen, "mutual_tls", held(pki.PartnerTLS(m.TLS...)), false,
+		in.hosts = append(in.hosts, host{s.Name, s.MutualTLS.Origin, s.MutualTLS.Listen, "mutual_tls", held(pki.PartnerTLS(m.TLS...)), false,
 			w.Wrap(protocol.MutualTLSHandler(options))})
 	}
 	return nil

@@ -281,6 +281,7 @@ const (
 	partnerAAt
 	partnerBAt
 	startAt
+	adminAt
 	portCount
 )
 
@@ -294,6 +295,7 @@ func (p places) origin(name string, at int) string {
 }
 
 func (p places) start() string { return "http://localhost:" + strconv.Itoa(p.port+startAt) + "/" }
+func (p places) admin() string { return "http://localhost:" + strconv.Itoa(p.port+adminAt) }
 
 // choosePlaces returns the ports to use: those that the data were made for.
 func choosePlaces(listen string, known note, fresh bool) (places, error) {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,7 +27,7 @@ type running struct {
 	database string // empty: SQLite
 	start    string // address of the start page
 	manifest struct {
-		CA           string
+		CA, Admin    string
 		Institutions []manifestInstitution
 		Partners     []struct{ Name, URL string }
 		Users        []manifestUser
@@ -161,6 +163,22 @@ func TestTheStartPageSaysWhatToOpenAndAsWhom(t *testing.T) {
 	}
 	if other := b.open(d.start + "certificates/customer-authority.pem"); other.status != 404 {
 		t.Errorf("the key of an authority is handed out: %d", other.status)
+	}
+}
+
+func TestTheDemoIsMonitoredAsAServerIs(t *testing.T) {
+	d := startDemo(t)
+	d.openBrowser(t, "").open(d.start).shows(d.manifest.Admin+"/readyz", d.manifest.Admin+"/metrics")
+	for path, says := range map[string]string{"/livez": "alive\n", "/readyz": "ready\n", "/metrics": "renkei_database_up 1\n"} {
+		answer, err := http.Get(d.manifest.Admin + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(body), says) {
+			t.Errorf("%s: %d, %v", path, answer.StatusCode, err)
+		}
 	}
 }
 

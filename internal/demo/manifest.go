@@ -10,6 +10,7 @@ import (
 // are relative to the data directory.
 type manifest struct {
 	CA           string                `json:"ca"`
+	Admin        string                `json:"admin"` // where /livez, /readyz and /metrics answer
 	Institutions []manifestInstitution `json:"institutions"`
 	Partners     []manifestPartner     `json:"partners"`
 	Users        []manifestUser        `json:"users"`
@@ -53,7 +54,7 @@ type manifestAccount struct {
 
 func (d *demo) manifest() []byte {
 	m := manifest{
-		CA: caFile,
+		CA: caFile, Admin: d.places.admin(),
 		Institutions: []manifestInstitution{{
 			Name: d.world.Name, Issuer: d.places.origin("localhost", loginAt), API: d.places.origin("localhost", apiAt),
 			InitialAccessToken: d.initialToken,

@@ -30,6 +30,7 @@ type startView struct {
 	Passphrase   string
 	Manifest     string
 	Registration []look.Fact // where and by what whoever tries the demo registers a client
+	Monitoring   []look.Fact
 }
 
 type startUser struct {
@@ -80,6 +81,10 @@ func (d *demo) startView(looks *look.Look, r *http.Request) startView {
 	v.Registration = []look.Fact{
 		{Name: v.T("start.registration_endpoint"), Value: d.places.origin("localhost", loginAt) + string(oauth.RegisterEndpoint)},
 		{Name: v.T("start.initial_token"), Value: d.initialToken, Lines: []string{v.T("start.initial_token_file", "file", d.folder.path(initialTokenFile()))}},
+	}
+	for _, probe := range [][2]string{{"start.ready", "/readyz"}, {"start.live", "/livez"}, {"start.metrics", "/metrics"}} {
+		at := d.places.admin() + probe[1]
+		v.Monitoring = append(v.Monitoring, look.Fact{Name: v.T(probe[0]), Value: at, Link: at})
 	}
 	v.Alone, v.Wide = true, true
 	for _, s := range suppliers {

@@ -95,6 +95,7 @@ func (d *demo) settings() config.File {
 	if d.database != "" {
 		f.Database.URL = d.database
 	}
+	f.Admin = config.Address(p.address(adminAt))
 	f.StopWithin = stopWithin
 	f.Institutions = []config.Institution{in}
 	return f
