@@ -195,12 +195,16 @@ func TestEveryContextMakesOfEveryTextWhatHTMLTemplateMakes(t *testing.T) {
 	for a := range 256 {
 		same(string([]byte{byte(a)}))
 		same("x" + string([]byte{byte(a)}) + "/:y")
-		same(string(rune(a*257)) + "z")
+		same("https://" + string([]byte{byte(a)}) + "b")
+		same("https://a?b=" + string(rune(a*257)) + "%4")
 	}
 	pieces := []string{"javascript:", "https://", "mailto:", "//", "%", "%41", "%4", "&", "&amp;", "<", ">", "'", `"`, "+", "`", "=", ":", "/", "#", "?", " ", "\x00", "é", "漢", "\xe6", "a", "Z", "{{", "-->", "</p>"}
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 200 {
+	for n := range 300 {
 		var b strings.Builder
+		if n%3 == 0 {
+			b.WriteString("https://")
+		}
 		for range random.IntN(6) {
 			b.WriteString(pieces[random.IntN(len(pieces))])
 		}
@@ -280,4 +284,29 @@ func TestOneStencilWritesManyPagesAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+func TestWhatPagesAreFullOfIsWrittenWithoutAsking(t *testing.T) {
+	for _, text := range []string{
+		`<p title="{{.}}">{{.}}</p><title>{{.}}</title>`, `<a href="{{.}}">`, `<form action="/{{.}}">`, `<meta http-equiv="refresh" content="0; url={{.}}">`,
+	} {
+		for _, value := range []any{"https://a.example/cb?code=x&iss=https%3A%2F%2Fb.example&state='s'", "/link/jny_1/consent?lang=en", template.URL("https://a.example/?b=c&d=%41")} {
+			if _, isURL := value.(template.URL); isURL && !strings.HasPrefix(text, "<a") {
+				continue
+			}
+			s, err := Cut(parsed(t, text), "page", reflect.TypeOf(value), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			room := make([]byte, 0, 4096)
+			allocations := testing.AllocsPerRun(100, func() {
+				if _, err := s.Append(room, value); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if allocations > 3 { // the copy of the view, and what boxes it
+				t.Errorf("%s of %v takes %v allocations", text, value, allocations)
+			}
+		}
+	}
 }
