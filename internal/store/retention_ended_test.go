@@ -79,112 +79,111 @@ func (e *endings) left(state string, ago time.Duration) [3]int {
 }
 
 func TestWhatEndedLongAgoGoesOnTwoNodesWhileGrantsGetNewConsents(t *testing.T) {
-	for name, url := range databases(t) {
-		t.Run(name, func(t *testing.T) {
-			cfg := store.Config{URL: url(t), Serializable: name == "serializable"}
-			first := open(t, cfg)
-			cfg.Node = 1
-			second := open(t, cfg)
-			e := newEndings(t, first.Institution("demo"))
-			others := newEndings(t, first.Institution("other"))
-			others.ids = e.ids
-			e.plant(300, "active", 0)
-			e.plant(300, "suspended", 0)
-			others.plant(200, "ended", 4000*aDay)
-			e.plant(300, "ended", 89*aDay)
-			e.plant(400, "ended", 91*aDay)
-			e.plant(1500, "ended", 3651*aDay)
-			var renewed []int64
-			var alive string
-			err := e.in.Write(t.Context(), func(ctx context.Context, x store.Tx) error {
-				renewed = nil
-				if err := x.QueryRow(ctx, `SELECT MIN(id) FROM consents WHERE institution = $1 AND state = 'active'`, e.in.ID()).Scan(&alive); err != nil {
-					return err
-				}
-				rs, err := x.Query(ctx, `SELECT g.id FROM grants g JOIN consents c ON c.institution = g.institution AND c.id = g.consent_id
+	besides(t, func(t *testing.T, name, url string) {
+		cfg := store.Config{URL: url, Serializable: name == "serializable"}
+		first := open(t, cfg)
+		cfg.Node = 1
+		second := open(t, cfg)
+		e := newEndings(t, first.Institution("demo"))
+		others := newEndings(t, first.Institution("other"))
+		others.ids = e.ids
+		e.plant(300, "active", 0)
+		e.plant(300, "suspended", 0)
+		others.plant(200, "ended", 4000*aDay)
+		e.plant(300, "ended", 89*aDay)
+		e.plant(400, "ended", 91*aDay)
+		e.plant(1500, "ended", 3651*aDay)
+		var renewed []int64
+		var alive string
+		err := e.in.Write(t.Context(), func(ctx context.Context, x store.Tx) error {
+			renewed = nil
+			if err := x.QueryRow(ctx, `SELECT MIN(id) FROM consents WHERE institution = $1 AND state = 'active'`, e.in.ID()).Scan(&alive); err != nil {
+				return err
+			}
+			rs, err := x.Query(ctx, `SELECT g.id FROM grants g JOIN consents c ON c.institution = g.institution AND c.id = g.consent_id
 					WHERE g.institution = $1 AND c.user_id = $2 ORDER BY g.id`, e.in.ID(), groupOf("ended", 91*aDay))
-				if err != nil {
+			if err != nil {
+				return err
+			}
+			defer rs.Close()
+			for rs.Next() {
+				var id int64
+				if err := rs.Scan(&id); err != nil {
 					return err
 				}
-				defer rs.Close()
-				for rs.Next() {
-					var id int64
-					if err := rs.Scan(&id); err != nil {
-						return err
-					}
-					renewed = append(renewed, id)
-				}
-				return rs.Err()
-			})
-			if err != nil || len(renewed) != 400 {
-				t.Fatalf("%d grants, %v", len(renewed), err)
+				renewed = append(renewed, id)
 			}
+			return rs.Err()
+		})
+		if err != nil || len(renewed) != 400 {
+			t.Fatalf("%d grants, %v", len(renewed), err)
+		}
 
-			var working sync.WaitGroup
-			for _, in := range []*store.Institution{e.in, e.in, second.Institution("demo"), second.Institution("demo")} {
-				ended := in.NewEnded(keptLong)
-				working.Go(func() {
-					for range 2 { // who loses all races removes nothing
-						if err := ended.Forget(t.Context(), e.now); err != nil {
-							t.Errorf("forget: %v", err)
-						}
-					}
-				})
-			}
-			var moved []int64
+		var working sync.WaitGroup
+		for _, in := range []*store.Institution{e.in, e.in, second.Institution("demo"), second.Institution("demo")} {
+			ended := in.NewEnded(keptLong)
 			working.Go(func() {
-				slices.Reverse(renewed) // towards who removes
-				for _, id := range renewed {
-					err := e.in.Write(t.Context(), func(ctx context.Context, x store.Tx) error {
-						return x.Must(ctx, `UPDATE grants SET consent_id = $3 WHERE institution = $1 AND id = $2`, e.in.ID(), id, alive)
-					})
-					switch {
-					case err == nil:
-						moved = append(moved, id)
-					case !errors.Is(err, fault.Conflict):
-						t.Errorf("renew: %v", err)
+				for range 2 { // who loses all races removes nothing
+					if err := ended.Forget(t.Context(), e.now); err != nil {
+						t.Errorf("forget: %v", err)
 					}
 				}
 			})
-			working.Wait()
-			t.Logf("%d of %d grants were renewed first", len(moved), len(renewed))
-			for _, id := range moved {
-				if e.count(`grants WHERE institution = $1 AND id = $2`, id) != 1 {
-					t.Errorf("grant %d went although it had got a consent that lives", id)
-				}
-			}
-			if got, want := e.left("active", 0), [3]int{300, 300 + len(moved), 300}; got != want {
-				t.Errorf("of what lives there are %v, not %v", got, want)
-			}
-			for _, c := range []struct {
-				e     *endings
-				state string
-				ago   time.Duration
-				want  [3]int
-			}{
-				{e, "suspended", 0, [3]int{300, 300, 300}},
-				{e, "ended", 89 * aDay, [3]int{300, 300, 300}},
-				{e, "ended", 91 * aDay, [3]int{400, 0, 0}},
-				{e, "ended", 3651 * aDay, [3]int{}},
-				{others, "ended", 4000 * aDay, [3]int{200, 200, 200}},
-			} {
-				if got := c.e.left(c.state, c.ago); got != c.want {
-					t.Errorf("of %s, %q, there are %v, not %v", c.e.in.ID(), groupOf(c.state, c.ago), got, c.want)
-				}
-			}
-			for _, table := range []string{"grants", "refresh_tokens"} {
-				if n := e.count(table + ` t WHERE t.institution = $1 AND NOT EXISTS
-					(SELECT 1 FROM consents c WHERE c.institution = t.institution AND c.id = t.consent_id)`); n > 0 {
-					t.Errorf("%d of %s name a consent that is gone", n, table)
+		}
+		var moved []int64
+		working.Go(func() {
+			slices.Reverse(renewed) // towards who removes
+			for _, id := range renewed {
+				err := e.in.Write(t.Context(), func(ctx context.Context, x store.Tx) error {
+					return x.Must(ctx, `UPDATE grants SET consent_id = $3 WHERE institution = $1 AND id = $2`, e.in.ID(), id, alive)
+				})
+				switch {
+				case err == nil:
+					moved = append(moved, id)
+				case !errors.Is(err, fault.Conflict):
+					t.Errorf("renew: %v", err)
 				}
 			}
 		})
-	}
+		working.Wait()
+		t.Logf("%d of %d grants were renewed first", len(moved), len(renewed))
+		for _, id := range moved {
+			if e.count(`grants WHERE institution = $1 AND id = $2`, id) != 1 {
+				t.Errorf("grant %d went although it had got a consent that lives", id)
+			}
+		}
+		if got, want := e.left("active", 0), [3]int{300, 300 + len(moved), 300}; got != want {
+			t.Errorf("of what lives there are %v, not %v", got, want)
+		}
+		for _, c := range []struct {
+			e     *endings
+			state string
+			ago   time.Duration
+			want  [3]int
+		}{
+			{e, "suspended", 0, [3]int{300, 300, 300}},
+			{e, "ended", 89 * aDay, [3]int{300, 300, 300}},
+			{e, "ended", 91 * aDay, [3]int{400, 0, 0}},
+			{e, "ended", 3651 * aDay, [3]int{}},
+			{others, "ended", 4000 * aDay, [3]int{200, 200, 200}},
+		} {
+			if got := c.e.left(c.state, c.ago); got != c.want {
+				t.Errorf("of %s, %q, there are %v, not %v", c.e.in.ID(), groupOf(c.state, c.ago), got, c.want)
+			}
+		}
+		for _, table := range []string{"grants", "refresh_tokens"} {
+			if n := e.count(table + ` t WHERE t.institution = $1 AND NOT EXISTS
+					(SELECT 1 FROM consents c WHERE c.institution = t.institution AND c.id = t.consent_id)`); n > 0 {
+				t.Errorf("%d of %s name a consent that is gone", n, table)
+			}
+		}
+	})
 }
 
 func TestAConsentGoesOnlyWhenAllTokensWereLookedThrough(t *testing.T) {
-	told := &toldMeter{}
-	eachWith(t, store.Config{Meter: told}, func(t *testing.T, db *store.DB) {
+	besides(t, func(t *testing.T, name, url string) {
+		told := &toldMeter{}
+		db := open(t, store.Config{URL: url, Serializable: name == "serializable", Meter: told})
 		e := newEndings(t, db.Institution("demo"))
 		e.plant(2100, "ended", 3651*aDay)
 		ended := e.in.NewEnded(keptLong)
