@@ -24,13 +24,14 @@ var startPages embed.FS
 // startView is the start page: what to open, and as whom to log in.
 type startView struct {
 	look.Page
-	TrustCommand string
+	TrustCommand []string
 	Services     []look.Fact
 	Users        []startUser
 	Passphrase   string
 	Manifest     string
 	Registration []look.Fact // where and by what whoever tries the demo registers a client
 	Monitoring   []look.Fact
+	Calls, Tools []startCall
 }
 
 type startUser struct {
@@ -75,23 +76,21 @@ func (d *demo) openStart(listeners map[string]net.Listener) error {
 
 func (d *demo) startView(looks *look.Look, r *http.Request) startView {
 	v := startView{
-		Page: looks.Page(r, "DEMO", "start.heading"), TrustCommand: command() + " demo trust --data " + string(d.folder),
+		Page: looks.Page(r, "DEMO", "start.heading"), TrustCommand: append(command(), "demo", "trust", "--data", quoted(string(d.folder))),
 		Passphrase: passphrase, Manifest: d.folder.path(manifestFile),
 	}
 	v.Registration = []look.Fact{
 		{Name: v.T("start.registration_endpoint"), Value: d.places.origin("localhost", loginAt) + string(oauth.RegisterEndpoint)},
 		{Name: v.T("start.initial_token"), Value: d.initialToken, Lines: []string{v.T("start.initial_token_file", "file", d.folder.path(initialTokenFile()))}},
 	}
+	v.Calls, v.Tools = v.calls(d), v.tools(d)
 	for _, probe := range [][2]string{{"start.ready", "/readyz"}, {"start.live", "/livez"}, {"start.metrics", "/metrics"}} {
 		at := d.places.admin() + probe[1]
 		v.Monitoring = append(v.Monitoring, look.Fact{Name: v.T(probe[0]), Value: at, Link: at})
 	}
 	v.Alone, v.Wide = true, true
 	for _, s := range suppliers {
-		f := look.Fact{Name: s.service, Value: s.url(d.places) + "/", Link: s.url(d.places) + "/", Lines: []string{v.T("start.fixed")}}
-		if !v.InJapanese() {
-			f.Name = s.english
-		}
+		f := look.Fact{Name: v.nameOf(s), Value: s.url(d.places) + "/", Link: s.url(d.places) + "/", Lines: []string{v.T("start.fixed")}}
 		if s.chooses {
 			f.Lines = []string{v.T("start.chooses")}
 		}
@@ -128,11 +127,11 @@ func (v startView) user(company sandbox.Company, m sandbox.Member) startUser {
 
 // command is how this program is called by whoever reads the page: the binary
 // that `go run` makes has no name to call it by.
-func command() string {
+func command() []string {
 	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
-		return "go run ./cmd/renkei"
+		return []string{"go", "run", "./cmd/renkei"}
 	}
-	return "renkei"
+	return []string{"renkei"}
 }
 
 var typeWords = map[corebank.AccountType]string{
