@@ -14,10 +14,11 @@ import (
 )
 
 const (
-	slotFor  = 60 * time.Second // lease of a slot; a call begins only well before its end
-	slotIdle = time.Second      // a slot that is not used for this long is given back
-	wakes    = 8                // at most so many are woken at once; there are hardly ever more slots
-	turnFor  = 5 * time.Second  // and one that is always in use after this long, so that other nodes have their turn
+	slotFor    = 60 * time.Second // lease of a slot; a call begins only well before its end
+	slotIdle   = time.Second      // a slot that is not used for this long is given back
+	wakes      = 8                // at most so many are woken at once; there are hardly ever more slots
+	turnWithin = 40 * time.Second // a call waits no longer for its turn
+	turnFor    = 5 * time.Second  // and one that is always in use after this long, so that other nodes have their turn
 )
 
 // PINSlot is the right of one node to have one call with an account's inquiry
@@ -131,6 +132,7 @@ func unanswered(ctx context.Context, answer error) bool {
 func (s *Service) borrow(ctx context.Context, user corebank.UserID, account corebank.AccountID) (StoredPIN, login.Counter, int, error) {
 	sh := s.guard.look(account, s.NextID)
 	defer s.guard.done(account, sh)
+	var patience <-chan time.Time // begins with the first wait, which few calls have
 	for wait := firstPause; ; wait = min(2*wait, longestWait) {
 		number, err := s.takeSlot(ctx, account, sh)
 		if err != nil {
@@ -146,11 +148,19 @@ func (s *Service) borrow(ctx context.Context, user corebank.UserID, account core
 		if err != nil {
 			return kept, counter, 0, err
 		}
+		if patience == nil {
+			over := time.NewTimer(turnWithin)
+			defer over.Stop()
+			patience = over.C
+		}
 		pause := time.NewTimer(wait)
 		select {
 		case <-sh.freed:
 			pause.Stop()
 		case <-pause.C: // other nodes wake nobody here
+		case <-patience:
+			pause.Stop()
+			return StoredPIN{}, login.Counter{}, 0, fault.New(fault.Unavailable, "wait for calls with the same PIN")
 		case <-ctx.Done():
 			pause.Stop()
 			return StoredPIN{}, login.Counter{}, 0, fault.Wrap(fault.Unavailable, "wait for calls with the same PIN", ctx.Err())
@@ -181,6 +191,9 @@ func (s *Service) usablePIN(ctx context.Context, user corebank.UserID, account c
 // only where wrong ones were counted before it.
 func (s *Service) judgePIN(ctx context.Context, kept StoredPIN, counter login.Counter, answer error) error {
 	fate, coreLeft := login.FateOf(answer)
+	if fate == login.Right && counter.Taken == 0 && kept.State != Pending {
+		return nil
+	}
 	act := audit.Act{
 		Name: PINRefusedName, At: s.now(), Actor: audit.Actor{Kind: audit.System}, Outcome: audit.Done, Object: string(kept.Account),
 		Detail: map[string]string{"registered_by": string(kept.User)},
@@ -189,7 +202,7 @@ func (s *Service) judgePIN(ctx context.Context, kept StoredPIN, counter login.Co
 	switch {
 	case fate == login.Wrong || fate == login.Locked:
 		act = denied(act, "wrong_pin")
-	case fate == login.Right && (counter.Taken > 0 || kept.State == Pending):
+	case fate == login.Right:
 		to, act.Name = Registered, PINConfirmedName
 	default:
 		return nil
