@@ -99,7 +99,10 @@ func (e *Engine) access(ctx context.Context, r AccessRequest) (ClientID, Access,
 	if err != nil {
 		return "", Access{}, unlessMissing(err, badToken("the access token is unknown"))
 	}
-	t := accessUnderTest{r, scheme, token, shown, e.issuer, now}
+	t := &accessUnderTest{call: r, scheme: scheme, token: token, proof: shown, issuer: e.issuer.URL, now: now}
+	if r.Certificate != nil {
+		t.certificate = e.thumbprints.of(r.Certificate)
+	}
 	if f := judge(FAPI2, bindingRules, t); f != nil {
 		return "", Access{}, f // whoever found a token is not its client
 	}
@@ -147,14 +150,16 @@ type accessUnderTest struct {
 	scheme string
 	token  AccessToken
 	proof  *proof
-	issuer Issuer
-	now    time.Time
+	// certificate is the thumbprint of the one that the call came with; empty: none.
+	certificate string
+	issuer      string
+	now         time.Time
 }
 
 // bindingRules judge whether a token that was found came from its client, at
 // every resource alike.
-var bindingRules = []rule[accessUnderTest]{
-	{"RFC 9449 §7.1, §7.2", all, func(t accessUnderTest) *Failure {
+var bindingRules = []rule[*accessUnderTest]{
+	{"RFC 9449 §7.1, §7.2", all, func(t *accessUnderTest) *Failure {
 		bound := t.token.Confirmation
 		switch {
 		case bound.Method == BoundByDPoP && (t.scheme != "dpop" || t.proof == nil):
@@ -164,14 +169,14 @@ var bindingRules = []rule[accessUnderTest]{
 		}
 		return nil
 	}},
-	{"RFC 8705 §3", all, func(t accessUnderTest) *Failure {
+	{"RFC 8705 §3", all, func(t *accessUnderTest) *Failure {
 		bound := t.token.Confirmation
 		switch {
 		case bound.Method == BoundByDPoP:
 			return nil
 		case bound.Method != BoundByCertificate || t.scheme != "bearer":
 			return badToken("the token is bound to a certificate") // nothing is ever unbound
-		case t.call.Certificate == nil || !equal(certificateThumbprint(t.call.Certificate), bound.Thumbprint):
+		case t.certificate == "" || !equal(t.certificate, bound.Thumbprint):
 			return badToken("the token is bound to another certificate")
 		}
 		return nil
@@ -179,20 +184,20 @@ var bindingRules = []rule[accessUnderTest]{
 }
 
 // accessRules judge what a client's token opens, at every resource alike.
-var accessRules = []rule[accessUnderTest]{
-	{"RFC 6750 §3.1", all, func(t accessUnderTest) *Failure {
+var accessRules = []rule[*accessUnderTest]{
+	{"RFC 6750 §3.1", all, func(t *accessUnderTest) *Failure {
 		if t.token.Revoked || !t.now.Before(t.token.ExpiresAt) {
 			return badToken("the access token is over")
 		}
 		return nil
 	}},
-	{"RFC 9068 §4; RFC 8707 §2", all, func(t accessUnderTest) *Failure {
-		if t.call.Audience != t.issuer.URL && t.call.Audience != t.token.Audience {
+	{"RFC 9068 §4; RFC 8707 §2", all, func(t *accessUnderTest) *Failure {
+		if t.call.Audience != t.issuer && t.call.Audience != t.token.Audience {
 			return badToken("the access token is for another API")
 		}
 		return nil
 	}},
-	{"protocol.md §4 item 11", all, func(t accessUnderTest) *Failure {
+	{"protocol.md §4 item 11", all, func(t *accessUnderTest) *Failure {
 		if t.token.Standing == nil {
 			return nil
 		}
@@ -201,9 +206,11 @@ var accessRules = []rule[accessUnderTest]{
 		}
 		return nil
 	}},
-	{"RFC 6750 §3.1: insufficient_scope", all, func(t accessUnderTest) *Failure {
-		granted, _ := parseScope(t.token.Scope)
-		if t.call.Scope != "" && !granted.has(t.call.Scope) {
+	{"RFC 6750 §3.1: insufficient_scope", all, func(t *accessUnderTest) *Failure {
+		if t.call.Scope == "" {
+			return nil
+		}
+		if granted, _ := parseScope(t.token.Scope); !granted.has(t.call.Scope) {
 			return fail(InsufficientScope, t.call.Scope)
 		}
 		return nil
@@ -227,8 +234,7 @@ func (e *Engine) opened(ctx context.Context, r AccessRequest, t AccessToken, now
 			a.Subject = e.subject(s)
 		}
 		a.Extent.Functions = e.functionsLeft(k, p, t)
-		granted, _ := parseScope(t.Scope)
-		a.Scope = granted.cut(k.scopes, a.Extent.Functions).String()
+		a.Scope = cutScope(t.Scope, k.scopes, a.Extent.Functions)
 	}
 	for _, needed := range r.Functions {
 		if !slices.Contains(a.Extent.Functions, needed) {
@@ -246,7 +252,7 @@ func (e *Engine) opened(ctx context.Context, r AccessRequest, t AccessToken, now
 func (e *Engine) functionsLeft(k *knownClient, p partner.Partner, t AccessToken) []corebank.BusinessFunction {
 	left := intersect(intersect(t.Standing.Extent.Functions, t.Functions), p.Functions)
 	if !slices.Contains(k.DetailsTypes, DetailsType) {
-		left = intersect(left, k.scopes.functions())
+		left = intersect(left, k.functions)
 	}
 	return left
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,28 @@ var errNoCertificate = errors.New("no client certificate was shown")
 func certificateThumbprint(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.Raw)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// thumbprints remembers those of certificates seen lately: a connection is kept for
+// many calls, and shows the same one with each.
+type thumbprints [64]atomic.Pointer[thumbprint]
+
+type thumbprint struct {
+	of   *x509.Certificate
+	text string
+}
+
+func (t *thumbprints) of(c *x509.Certificate) string {
+	if len(c.Raw) == 0 {
+		return certificateThumbprint(c)
+	}
+	place := &t[int(c.Raw[len(c.Raw)-1])%len(t)] // of the signature, and so as good as chance
+	if known := place.Load(); known != nil && known.of == c {
+		return known.text
+	}
+	text := certificateThumbprint(c)
+	place.Store(&thumbprint{c, text})
+	return text
 }
 
 // checkNamedCertificate is tls_client_auth (RFC 8705 §2.1): a certificate of an
@@ -82,7 +105,7 @@ func (e *Engine) checkOwnCertificate(ctx context.Context, k *knownClient, c Call
 	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
 		return errors.New("the certificate is not valid now")
 	}
-	shown := certificateThumbprint(leaf)
+	shown := e.thumbprints.of(leaf)
 	for _, again := range []bool{false, true} {
 		known, err := e.clients.keysOf(ctx, k, now, again)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/jose"
 	"renkei.dev/internal/partner"
@@ -55,6 +56,8 @@ type knownClient struct {
 	Client
 	figures figures
 	scopes  scopes
+	// functions are those that its scopes stand for.
+	functions []corebank.BusinessFunction
 	clientKeys
 	still func() bool // whether it may be used again
 	// named is the subject of the last certificate that bore the registered name,
@@ -92,7 +95,7 @@ func (c *clientCache) get(ctx context.Context, id ClientID) (*knownClient, error
 	}
 	next := &knownClient{Client: fresh, still: still}
 	if k != nil && k.Version == fresh.Version {
-		next.figures, next.scopes, next.clientKeys, next.named = k.figures, k.scopes, k.clientKeys, k.named
+		next.figures, next.scopes, next.functions, next.clientKeys, next.named = k.figures, k.scopes, k.functions, k.clientKeys, k.named
 	} else if err := next.prepare(); err != nil {
 		return nil, err
 	}
@@ -112,6 +115,7 @@ func (k *knownClient) prepare() error {
 		return fault.New(fault.Internal, "client %s has the unknown profile %q", k.ID, k.Profile)
 	}
 	k.scopes, _ = parseScope(k.Scope)
+	k.functions = k.scopes.functions()
 	k.named = new(atomic.Pointer[[]byte])
 	if len(k.JWKS) == 0 {
 		return nil

@@ -129,8 +129,7 @@ func (e *Engine) tellAccess(k *knownClient, p partner.Partner, t AccessToken, no
 	}
 	if s != nil {
 		functions := e.functionsLeft(k, p, t)
-		granted, _ := parseScope(t.Scope)
-		out.Scope = granted.cut(k.scopes, functions).String()
+		out.Scope = cutScope(t.Scope, k.scopes, functions)
 		out.Subject, out.AuthTime, out.ACR, out.Grant = e.subject(s), t.AuthTime.Unix(), t.ACR, t.Grant
 		out.Details = grantedDetails(functions, e.aliases(s), s.Extent.HistoryDays)
 	}

@@ -79,10 +79,12 @@ type Engine struct {
 	// handedOut are the nonces of now, of the authorization server and of resources.
 	handedOut [2]atomic.Pointer[handedOut]
 	proofs    jose.Proofs
-	denials   audit.Flood
-	pushes    pushes
-	servers   map[ClientID]knownServer
-	signs     bool // whether some API's access tokens are JWTs
+	// thumbprints are those of certificates that were shown lately.
+	thumbprints thumbprints
+	denials     audit.Flood
+	pushes      pushes
+	servers     map[ClientID]knownServer
+	signs       bool // whether some API's access tokens are JWTs
 }
 
 // New returns the engine of one issuer. Errors: fault.Invalid for a Config that

@@ -29,7 +29,7 @@ func parseScope(text string) (scopes, *Failure) {
 	if len(text) > maxScopeBytes {
 		return nil, fail(InvalidScope, "scope is too long")
 	}
-	var out scopes
+	out := make(scopes, 0, 1+strings.Count(text, " "))
 	for word := range strings.SplitSeq(text, " ") {
 		if word == "" || strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
 			return nil, fail(InvalidScope, "scope is malformed")
@@ -64,7 +64,7 @@ func (s scopes) beyond(allowed scopes) bool {
 // cut keeps the scopes that allowed has too, and of those that stand for a
 // function the ones granted.
 func (s scopes) cut(allowed scopes, granted []corebank.BusinessFunction) scopes {
-	var out scopes
+	out := make(scopes, 0, len(s))
 	for _, word := range s {
 		f, isFunction := strings.CutPrefix(word, scopePrefix)
 		if allowed.has(word) && (!isFunction || slices.Contains(granted, corebank.BusinessFunction(f))) {
@@ -86,11 +86,25 @@ func userScopes() scopes {
 // ownScopes are those that a partner can have for its own calls.
 func ownScopes() scopes { return scopes{ScopePartner, ScopeGrantQuery, ScopeGrantRevoke} }
 
-// intersect keeps the functions of a that b has too.
+// cutScope is cut over a scope as it was granted.
+func cutScope(granted string, allowed scopes, functions []corebank.BusinessFunction) string {
+	words, _ := parseScope(granted)
+	if left := words.cut(allowed, functions); len(left) < len(words) {
+		return left.String()
+	}
+	return granted
+}
+
+// intersect keeps the functions of a that b has too. Where that is all, it returns
+// a, which nobody changes.
 func intersect(a, b []corebank.BusinessFunction) []corebank.BusinessFunction {
+	within := func(f corebank.BusinessFunction) bool { return slices.Contains(b, f) }
+	if !slices.ContainsFunc(a, func(f corebank.BusinessFunction) bool { return !within(f) }) {
+		return a[:len(a):len(a)]
+	}
 	var out []corebank.BusinessFunction
 	for _, f := range a {
-		if slices.Contains(b, f) {
+		if within(f) {
 			out = append(out, f)
 		}
 	}

@@ -106,7 +106,7 @@ func cut(k *knownClient, p partner.Partner, r Request, consented []corebank.Busi
 	asked, _ := parseScope(r.Scope)
 	if r.Details == nil || !slices.Contains(k.DetailsTypes, DetailsType) {
 		// By scope alone: each function needs its scope to be registered still.
-		functions = intersect(functions, k.scopes.functions())
+		functions = intersect(functions, k.functions)
 	}
 	return cutting{scopes: asked.cut(k.scopes, functions), functions: functions}
 }

@@ -91,7 +91,11 @@ func (b *Box) Open(sealed []byte, additional ...string) ([]byte, error) {
 }
 
 func additionalData(parts []string) []byte {
-	var out []byte
+	n := 0
+	for _, p := range parts {
+		n += 4 + len(p)
+	}
+	out := make([]byte, 0, n)
 	for _, p := range parts {
 		out = binary.BigEndian.AppendUint32(out, uint32(len(p)))
 		out = append(out, p...)

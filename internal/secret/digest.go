@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
-	"hash"
 )
 
 // Kind says what a digested value is, so that no value of one kind is ever
@@ -23,28 +22,23 @@ func (d Digest) Equal(e Digest) bool { return subtle.ConstantTimeCompare(d[:], e
 // institution or the key that the value belongs to. It is for values with at
 // least 128 bits of chance; what a person chose wants MAC or a slow hash.
 func DigestOf(kind Kind, scope string, value Value) Digest {
-	var d Digest
-	h := sha256.New()
-	writeTyped(h, kind, scope, value)
-	h.Sum(d[:0])
-	return d
+	var buf [256]byte
+	return sha256.Sum256(appendTyped(buf[:0], kind, scope, value))
 }
 
 // MAC returns a keyed digest of a value with few digits, encoded as in DigestOf.
 func MAC(key []byte, kind Kind, scope string, value Value) Digest {
 	var d Digest
 	h := hmac.New(sha256.New, key)
-	writeTyped(h, kind, scope, value)
+	h.Write(appendTyped(make([]byte, 0, 128), kind, scope, value))
 	h.Sum(d[:0])
 	return d
 }
 
-func writeTyped(h hash.Hash, kind Kind, scope string, value Value) {
-	var buf [256]byte
-	b := buf[:0]
+func appendTyped(b []byte, kind Kind, scope string, value Value) []byte {
 	for _, part := range [...]string{string(kind), scope, value.Reveal()} {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
 		b = append(b, part...)
 	}
-	h.Write(b)
+	return b
 }
