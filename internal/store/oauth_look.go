@@ -191,7 +191,7 @@ type tokenRow struct {
 }
 
 func (t *tokenRow) columns(before ...any) []any {
-	return t.standing.columns(append(before, &t.client, &t.grant, &t.boundBy, &t.thumbprint, &t.scope, &t.functions, &t.audience,
+	return t.standing.columns(append(append(make([]any, 0, 24), before...), &t.client, &t.grant, &t.boundBy, &t.thumbprint, &t.scope, &t.functions, &t.audience,
 		&t.authTime, &t.acr, &t.expires, &t.revoked)...)
 }
 

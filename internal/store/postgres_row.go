@@ -14,6 +14,9 @@ import (
 type wireRow struct {
 	rows     pgx.Rows
 	numbered bool // whether the row begins with a number that is not asked for
+	// texts are those of the row before, by column: clients, states and scopes repeat
+	// within a group, and cost memory once.
+	texts []string
 }
 
 func (r *wireRow) Scan(dest ...any) error {
@@ -21,7 +24,10 @@ func (r *wireRow) Scan(dest ...any) error {
 	if r.numbered {
 		values, fields = values[1:], fields[1:]
 	}
-	if len(dest) == len(values) && readPlain(values, fields, dest) {
+	if r.texts == nil {
+		r.texts = make([]string, len(values))
+	}
+	if len(dest) == len(values) && r.readPlain(values, fields, dest) {
 		return nil
 	}
 	if r.numbered {
@@ -32,7 +38,7 @@ func (r *wireRow) Scan(dest ...any) error {
 
 // readPlain reads values of the common types; false when one is of another, or NULL
 // where there must be a value.
-func readPlain(values [][]byte, fields []pgconn.FieldDescription, dest []any) bool {
+func (r *wireRow) readPlain(values [][]byte, fields []pgconn.FieldDescription, dest []any) bool {
 	for i, v := range values {
 		f := &fields[i]
 		switch d := dest[i].(type) {
@@ -40,7 +46,10 @@ func readPlain(values [][]byte, fields []pgconn.FieldDescription, dest []any) bo
 			if v == nil || f.DataTypeOID != pgtype.TextOID {
 				return false
 			}
-			*d = string(v)
+			if r.texts[i] != string(v) {
+				r.texts[i] = string(v)
+			}
+			*d = r.texts[i]
 		case *int64:
 			n, ok := readInt(v, f)
 			if !ok {
