@@ -19,9 +19,6 @@ import (
 
 const interactionID = "X-Fapi-Interaction-Id"
 
-// askFor is how long a call waits for its turn and the bank.
-const askFor = 40 * time.Second
-
 // call is one call while it is answered.
 type call struct {
 	*api
@@ -37,47 +34,53 @@ type call struct {
 }
 
 // user asks the bank for the user once a call, however slow it is.
-func (c *call) user() (view, error) {
+func (c *call) user() (*view, error) {
 	if c.known == nil {
 		v, err := c.bank.view(c.r.Context(), c.access.User)
 		if err != nil {
-			return view{}, err
+			return nil, err
 		}
-		c.known = &v
+		c.known = v
 	}
-	return *c.known, nil
+	return c.known, nil
 }
+
+// Values of headers that never change. Who adds to one copies it.
+var (
+	noStore = []string{"no-store"}
+	noSniff = []string{"nosniff"}
+	isJSON  = []string{"application/json"}
+)
 
 // headers are those of every answer (FAPI 2.0 Security Profile §5.3.4, RFC 9449
 // §8.2). Date is net/http's.
 func (c *call) headers() {
 	h := c.w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("DPoP-Nonce", c.Tokens.ResourceNonce())
-	id := c.requestID
-	if given := c.r.Header.Values(interactionID); len(given) == 1 && isUUID(given[0]) {
-		id = given[0]
+	own := [...]string{c.Tokens.ResourceNonce(), c.requestID, c.requestID}
+	if given := c.r.Header[interactionID]; len(given) == 1 && isUUID(given[0]) {
+		own[1] = given[0]
 	}
-	h.Set(interactionID, id)
-	h.Set("X-Request-Id", c.requestID)
+	// By their canonical names: Set would spell them anew each time.
+	h["Cache-Control"], h["X-Content-Type-Options"] = noStore[:1:1], noSniff[:1:1]
+	h["Dpop-Nonce"], h[interactionID], h["X-Request-Id"] = own[0:1:1], own[1:2:2], own[2:3:3]
 }
 
 // open judges the token and its proof, and that the customer's consent still
 // reaches the functions that the call needs, or that the token is the client's own
 // where the call is about the client.
 func (c *call) open(r route) error {
-	query, err := url.ParseQuery(c.r.URL.RawQuery)
-	if err != nil || len(query) > 8 {
-		return problem{code: "invalid_request", detail: "the query cannot be read"}
+	var err error
+	if c.r.URL.RawQuery != "" {
+		if c.query, err = url.ParseQuery(c.r.URL.RawQuery); err != nil || len(c.query) > 8 {
+			return problem{code: "invalid_request", detail: "the query cannot be read"}
+		}
 	}
-	c.query = query
 	request := oauth.AccessRequest{
-		Authorization:  c.r.Header.Values("Authorization"),
-		Proofs:         c.r.Header.Values("DPoP"),
+		Authorization:  c.r.Header["Authorization"],
+		Proofs:         c.r.Header["Dpop"],
 		Method:         c.r.Method,
 		Target:         c.Origin + c.r.URL.Path,
-		TokenElsewhere: query.Has("access_token"),
+		TokenElsewhere: c.query.Has("access_token"),
 		Audience:       c.Origin,
 		Functions:      r.needs,
 		Scope:          r.own,
@@ -134,7 +137,7 @@ func (c *call) choose(alias string) error {
 }
 
 // permitted tells whether the bank still lets the user in.
-func (c *call) permitted(known view) error {
+func (c *call) permitted(known *view) error {
 	switch known.user.Standing {
 	case corebank.Stopped:
 		return c.denied(problem{code: "user_stopped"})
@@ -163,9 +166,7 @@ func (c *call) ask(f corebank.BusinessFunction, inquire func(context.Context, co
 	if err := c.may(f); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.r.Context(), askFor)
-	defer cancel()
-	return c.PINs.UsePIN(ctx, c.access.User, c.account, inquire)
+	return c.PINs.UsePIN(c.r.Context(), c.access.User, c.account, inquire)
 }
 
 // denied records that a partner was refused what a customer or the bank does not
@@ -196,7 +197,11 @@ func (c *call) write(status int, kind string, body any) {
 		http.Error(c.w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
-	c.w.Header().Set("Content-Type", kind)
+	if kind == isJSON[0] {
+		c.w.Header()["Content-Type"] = isJSON[:1:1]
+	} else {
+		c.w.Header().Set("Content-Type", kind)
+	}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(raw) // who hung up is not told
 }

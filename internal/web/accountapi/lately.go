@@ -16,7 +16,7 @@ const knownFor = 500 * time.Millisecond
 // knownAtMost bounds what is kept; beyond it all is forgotten.
 const knownAtMost = 10_000
 
-// view is what the bank says of a user.
+// view is what the bank says of a user. Nobody changes it once it is known.
 type view struct {
 	user     corebank.User
 	accounts []corebank.Account
@@ -30,20 +30,22 @@ type lately struct {
 	bank  corebank.Connector
 	now   func() time.Time
 	mu    sync.Mutex
-	known map[corebank.UserID]view
+	known map[corebank.UserID]*view
 }
 
-func (l *lately) view(ctx context.Context, user corebank.UserID) (view, error) {
+func (l *lately) view(ctx context.Context, user corebank.UserID) (*view, error) {
 	now := l.now()
 	l.mu.Lock()
-	v, ok := l.known[user]
+	v := l.known[user]
 	l.mu.Unlock()
-	if age := now.Sub(v.at); ok && age >= 0 && age < knownFor {
-		return v, nil
+	if v != nil {
+		if age := now.Sub(v.at); age >= 0 && age < knownFor {
+			return v, nil
+		}
 	}
 	// Side by side, since each may take the bank seconds.
 	var failed [3]error
-	v = view{}
+	v = &view{at: now} // of the question: the answers may be as old
 	var all sync.WaitGroup
 	all.Go(func() { v.user, failed[0] = l.bank.User(ctx, user) })
 	all.Go(func() { v.accounts, failed[1] = l.bank.Accounts(ctx, user) })
@@ -51,14 +53,13 @@ func (l *lately) view(ctx context.Context, user corebank.UserID) (view, error) {
 	all.Wait()
 	for _, err := range failed {
 		if err != nil {
-			return view{}, err
+			return nil, err
 		}
 	}
-	v.at = now // of the question: the answers may be as old
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.known == nil || len(l.known) >= knownAtMost {
-		l.known = map[corebank.UserID]view{}
+		l.known = map[corebank.UserID]*view{}
 	}
 	l.known[user] = v
 	return v, nil
