@@ -2,7 +2,10 @@ package sandbox_test
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -197,5 +200,34 @@ func TestBalancesThatAreKeptForADayAreThoseThatANewBankWouldTell(t *testing.T) {
 				t.Errorf("at %s: got %+v, %v; a new bank says %+v", now, got, err, want)
 			}
 		}
+	}
+}
+
+func TestTheDocsNameEveryUser(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/operations/core-bank.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := 0
+	for _, company := range sandbox.Fictional().Companies {
+		for _, m := range company.Members {
+			users++
+			if row := fmt.Sprintf("| `%s` | `%s` | %s |\n", m.LoginID, m.Password, m.CaseEN); !strings.Contains(string(page), row) {
+				t.Errorf("no row %s", row)
+			}
+			for _, q := range m.Questions {
+				if q.Answer != "しらたま" {
+					t.Errorf("%s has the answer %s", m.LoginID, q.Answer)
+				}
+			}
+		}
+		for _, a := range company.Accounts {
+			if n, err := strconv.Atoi(a.Number); err != nil || strconv.Itoa(n-999000) != a.PIN && a.Number != "1000502" {
+				t.Errorf("account %s has the PIN %s", a.ID, a.PIN)
+			}
+		}
+	}
+	if rows := strings.Count(string(page), "` | `demo-"); rows != users {
+		t.Errorf("%d rows for %d users", rows, users)
 	}
 }
