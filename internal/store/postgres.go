@@ -52,7 +52,6 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 	} else {
 		// PostgreSQL would plan anew each time for short arrays (performance.md §4 rule 5).
 		c.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
-		c.PrepareConn = plansAnew
 		c.ConnConfig.RuntimeParams["application_name"] = "renkei"
 		if cfg.Serializable {
 			c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "serializable"

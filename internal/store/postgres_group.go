@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -48,13 +49,9 @@ var errAlone = errors.New("try it alone")
 func startGroups(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*pgGroups, error) {
 	writers := pool.Config()
 	writers.MaxConns = pgWriters
-	// A join planned while a table was empty would read all of it later. Through a
-	// pooler each statement is planned when it runs.
-	if !cfg.Pooled {
-		for _, slow := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
-			writers.ConnConfig.RuntimeParams[slow] = "off"
-		}
-		writers.ConnConfig.RuntimeParams["jit"] = "off"
+	if !cfg.Pooled { // through a pooler each statement is planned when it runs
+		maps.Copy(writers.ConnConfig.RuntimeParams, rowByRow)
+		writers.PrepareConn = countRows
 	}
 	own, err := pgxpool.NewWithConfig(ctx, writers)
 	if err != nil {
@@ -65,6 +62,13 @@ func startGroups(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*pgGroups
 		g.writers.Go(g.write)
 	}
 	return g, nil
+}
+
+// rowByRow makes PostgreSQL look for each row by its key. A plan is made once: what is
+// cheaper while a table has a page or two would read all of it later.
+var rowByRow = map[string]string{
+	"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
+	"cpu_tuple_cost": "1", "cpu_index_tuple_cost": "1",
 }
 
 // commit waits for the group that takes the statements.

@@ -2,30 +2,41 @@ package store
 
 import (
 	"context"
-	"math/bits"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// uses is where a connection counts how often it was taken.
-const uses = "renkei.uses"
+// taken is where a connection counts how often it was taken.
+const taken = "renkei.taken"
 
-// plansAnew makes a connection forget its plans after 64, 256 … 16,384 uses. While
-// a table is empty and nobody has counted its rows, every index that begins with
-// the institution seems as good as the primary key; the plan made then reads all
-// rows of the institution until PostgreSQL has analyzed the table, a minute later.
-// A plan made anew sees at least how large the table has become.
-func plansAnew(ctx context.Context, c *pgx.Conn) (usable bool, err error) {
+// countRows lets PostgreSQL count the rows of tables that have grown and that it
+// never counted, every 16th of the first times that a connection is taken. Until
+// then every index that begins with the institution seems to it as good as the
+// primary key, and it reads all rows of the institution to find one; by itself it
+// counts a minute later. The plans of all connections are made anew by it.
+func countRows(ctx context.Context, c *pgx.Conn) (usable bool, err error) {
 	data := c.PgConn().CustomData()
-	n, _ := data[uses].(*uint)
+	n, _ := data[taken].(*uint)
 	if n == nil {
 		n = new(uint)
-		data[uses] = n
+		data[taken] = n
 	}
 	*n++
-	if bits.OnesCount(*n) != 1 || bits.TrailingZeros(*n)%2 == 1 || *n < 1<<6 || *n > 1<<14 {
+	if *n%16 != 0 || *n > 2048 {
 		return true, nil
 	}
-	_, err = c.PgConn().Exec(ctx, `DISCARD PLANS`).ReadAll()
+	found, err := c.PgConn().Exec(ctx, `SELECT quote_ident(relname) FROM pg_class
+		WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND reltuples <= 0 AND pg_relation_size(oid) >= 32768`).ReadAll()
+	if err != nil {
+		return false, nil
+	}
+	var tables []string
+	for _, r := range found[0].Rows {
+		tables = append(tables, string(r[0]))
+	}
+	if len(tables) > 0 {
+		_, err = c.PgConn().Exec(ctx, `ANALYZE (SKIP_LOCKED) `+strings.Join(tables, ", ")).ReadAll() // who does not own one is only warned
+	}
 	return err == nil, nil
 }
