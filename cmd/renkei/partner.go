@@ -125,15 +125,11 @@ type partnerShow struct {
 
 // Run shows one partner.
 func (c partnerShow) Run(ctx context.Context, to streams) error {
-	desk, err := c.open(ctx)
+	desk, p, err := c.openPartner(ctx, c.ID)
 	if err != nil {
 		return err
 	}
 	defer desk.Close()
-	p, err := named(ctx, desk, c.ID)
-	if err != nil {
-		return err
-	}
 	file, err := fileOf(ctx, desk, p)
 	if err != nil {
 		return err
@@ -178,12 +174,21 @@ func days(n int) string {
 	return fmt.Sprintf("%d days", n)
 }
 
-func named(ctx context.Context, desk *app.Desk, id string) (partner.Partner, error) {
-	p, err := desk.Store.Partner(ctx, partner.ID(id))
-	if fault.Of(err) == fault.NotFound && err != nil {
-		return p, fault.New(fault.NotFound, "there is no partner %q; `renkei partner list` names all", id)
+// openPartner is open for what is done to one partner.
+func (t target) openPartner(ctx context.Context, id string) (*app.Desk, partner.Partner, error) {
+	desk, err := t.open(ctx)
+	if err != nil {
+		return nil, partner.Partner{}, err
 	}
-	return p, err
+	p, err := desk.Store.Partner(ctx, partner.ID(id))
+	if err == nil {
+		return desk, p, nil
+	}
+	desk.Close()
+	if fault.Of(err) == fault.NotFound {
+		err = fault.New(fault.NotFound, "there is no partner %q; `renkei partner list` names all", id)
+	}
+	return nil, p, err
 }
 
 type partnerStop struct {
@@ -209,14 +214,11 @@ func (c partnerResume) Run(ctx context.Context, to streams) error {
 }
 
 func (t target) setStatus(ctx context.Context, to streams, id, reason string, from, into partner.Status) error {
-	desk, err := t.open(ctx)
+	desk, _, err := t.openPartner(ctx, id)
 	if err != nil {
 		return err
 	}
 	defer desk.Close()
-	if _, err := named(ctx, desk, id); err != nil {
-		return err
-	}
 	err = desk.Store.Commit(ctx, partner.StatusChanged{
 		Partner: partner.ID(id), From: from, To: into, Reason: reason, By: operator(), At: time.Now(),
 	})

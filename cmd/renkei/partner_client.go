@@ -51,15 +51,11 @@ func (c clientAdd) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return fault.Wrap(fault.NotFound, "read the metadata", err)
 	}
-	desk, err := c.open(ctx)
+	desk, p, err := c.openPartner(ctx, c.Partner)
 	if err != nil {
 		return err
 	}
 	defer desk.Close()
-	p, err := named(ctx, desk, c.Partner)
-	if err != nil {
-		return err
-	}
 	client, err := desk.AddClient(ctx, p.ID, metadata, operator())
 	if err != nil {
 		return err

@@ -25,15 +25,11 @@ The institution must have self_registration: true.`
 
 // Run issues the token.
 func (c partnerInvite) Run(ctx context.Context, to streams) error {
-	desk, err := c.open(ctx)
+	desk, p, err := c.openPartner(ctx, c.ID)
 	if err != nil {
 		return err
 	}
 	defer desk.Close()
-	p, err := named(ctx, desk, c.ID)
-	if err != nil {
-		return err
-	}
 	value, err := desk.Invite(ctx, p.ID, c.Uses, c.For, operator())
 	if err != nil {
 		return err
@@ -58,15 +54,11 @@ func (partnerWithdraw) Help() string {
 
 // Run ends the token.
 func (c partnerWithdraw) Run(ctx context.Context, to streams) error {
-	desk, err := c.open(ctx)
+	desk, p, err := c.openPartner(ctx, c.ID)
 	if err != nil {
 		return err
 	}
 	defer desk.Close()
-	p, err := named(ctx, desk, c.ID)
-	if err != nil {
-		return err
-	}
 	err = desk.Store.Commit(ctx, oauth.InitialAccessTokenRevoked{ID: c.Token, Partner: p.ID, By: operator(), At: time.Now(), Reason: c.Reason})
 	if err != nil && fault.Of(err) == fault.Conflict {
 		return fault.New(fault.Conflict, "partner %s has no initial access token %d that could still be used; `renkei partner show` names those that can", p.ID, c.Token)
