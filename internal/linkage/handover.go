@@ -100,6 +100,7 @@ func (s *Service) commitEarly(ctx context.Context, st *standing, out outcome, wa
 		}
 		err = s.Store.Commit(ctx, changes...)
 		if err == nil {
+			s.memory.remember(row, out.state)
 			after := &standing{now: st.now, visit: st.visit, row: row, st: out.state, partner: st.partner}
 			return s.result(ctx, after)
 		}

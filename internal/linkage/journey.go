@@ -38,6 +38,7 @@ type Service struct {
 	Now         func() time.Time
 
 	guard     guard
+	memory    memory
 	strangers audit.Flood // refusals of browsers in which nobody has logged in
 	customers audit.Flood // refusals of the others
 

@@ -23,8 +23,9 @@ type bankLogin struct {
 	usual     bool // nothing of with needs to be kept anew
 	question  *corebank.Question
 	noAnswers bool
-	stopped   bool            // the additional question is stopped
-	tries     []login.Counter // of the login and of the additional question; none: not read yet
+	stopped   bool // the additional question is stopped
+	seen      []login.Sighting
+	tries     []login.Counter // of the login and of the additional question
 	holdings
 }
 
@@ -47,32 +48,47 @@ func (s *Service) askLogin(ctx context.Context, st *standing, d door) bankLogin 
 	if s.standingOf(a.user) != nil {
 		return a
 	}
-	hasty := st.now.Sub(st.row.TouchedAt) < hastyFor
-	if a.after = s.weigh(ctx, st, d.key, hasty, &a); a.after == nil && a.verdict.Asks {
+	if s.Rules.SteppedUp {
+		var known Known
+		if known, a.after = s.Store.Known(ctx, a.user.ID, triesOf(d.key, a.user.ID), nil); a.after != nil {
+			return a
+		}
+		a.seen, a.tries = known.Seen, known.Tries
+	}
+	if s.weigh(st, st.now.Sub(st.row.TouchedAt) < hastyFor, &a); a.verdict.Asks {
 		a.after = s.pickQuestion(ctx, &a)
-	} else if a.after == nil {
+	} else {
 		a.holdings, a.after = s.askHoldings(ctx, a.user.ID)
 	}
 	return a
 }
 
-func (s *Service) askHoldings(ctx context.Context, user corebank.UserID) (h holdings, err error) {
-	if h.rights, err = s.Bank.Rights(ctx, user); err != nil {
-		return h, err
+func (s *Service) askHoldings(ctx context.Context, user corebank.UserID) (holdings, error) {
+	h, err := s.askBank(ctx, user)
+	if err == nil {
+		h.pins, err = s.Store.PINs(ctx, h.ids())
 	}
-	if h.accounts, err = s.Bank.Accounts(ctx, user); err != nil {
-		return h, err
+	return h, err
+}
+
+// askBank asks the bank for its part of the holdings.
+func (s *Service) askBank(ctx context.Context, user corebank.UserID) (h holdings, err error) {
+	if h.rights, err = s.Bank.Rights(ctx, user); err == nil {
+		h.accounts, err = s.Bank.Accounts(ctx, user)
 	}
+	return h, err
+}
+
+func (h holdings) ids() []corebank.AccountID {
 	ids := make([]corebank.AccountID, 0, len(h.accounts))
 	for _, a := range h.accounts {
 		ids = append(ids, a.ID)
 	}
-	h.pins, err = s.Store.PINs(ctx, ids)
-	return h, err
+	return ids
 }
 
 // weigh gathers the facts of the login and decides whether to ask a question.
-func (s *Service) weigh(ctx context.Context, st *standing, key login.Key, hasty bool, a *bankLogin) error {
+func (s *Service) weigh(st *standing, hasty bool, a *bankLogin) {
 	device := st.visit.Device.Token
 	if device.IsEmpty() {
 		device = deviceToken(st.st)
@@ -84,30 +100,20 @@ func (s *Service) weigh(ctx context.Context, st *standing, key login.Key, hasty 
 		{Trait: login.Hour, Value: login.HourOf(st.now), LastAt: st.now},
 	}
 	if !s.Rules.SteppedUp {
-		return nil
+		return
 	}
-	seen, err := s.Store.Sightings(ctx, a.user.ID)
-	if err != nil {
-		return err
-	}
-	if len(a.tries) == 0 {
-		if a.tries, err = s.triesOf(ctx, key, a.user.ID); err != nil {
-			return err
-		}
-	}
-	facts := login.FactsOf(seen, a.with)
-	a.usual = login.Usual(seen, a.with)
+	facts := login.FactsOf(a.seen, a.with)
+	a.usual = login.Usual(a.seen, a.with)
 	facts.Flagged = a.user.Flagged
 	facts.Hasty = hasty
 	facts.RecentFailures = a.tries[0].Wrong
 	a.verdict = s.Rules.Login.Risk.Judge(facts)
 	_, a.stopped = a.tries[1].Stopped(st.now, s.answerLimit())
-	return nil
 }
 
-// triesOf returns the counters of a login and of its user's answers, in this order.
-func (s *Service) triesOf(ctx context.Context, key login.Key, user corebank.UserID) ([]login.Counter, error) {
-	return s.Store.Counters(ctx, key, answerKey(user))
+// triesOf names the counters of a login and of its user's answers, in this order.
+func triesOf(key login.Key, user corebank.UserID) []login.Key {
+	return []login.Key{key, answerKey(user)}
 }
 
 // pickQuestion chooses one of the user's own questions. It stays the same for

@@ -7,7 +7,6 @@ import (
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/login"
-	"renkei.dev/internal/partner"
 	"renkei.dev/internal/secret"
 )
 
@@ -18,6 +17,13 @@ type Store interface {
 	// Journey returns a journey, what it staged, and the state of its consent.
 	// Errors: fault.NotFound.
 	Journey(ctx context.Context, id JourneyID) (Row, []StagedPIN, ConsentState, error)
+	// JourneyWith is Journey and, in the same round trip, Kept. It is no snapshot.
+	JourneyWith(ctx context.Context, id JourneyID, n Needs) (Row, []StagedPIN, ConsentState, Kept, error)
+	// Kept returns what a page needs beside its journey.
+	Kept(ctx context.Context, n Needs) (Kept, error)
+	// Known returns what is known of a user who comes in, with the counters of
+	// tries and the PINs of the accounts; of no user, only these.
+	Known(ctx context.Context, user corebank.UserID, tries []login.Key, accounts []corebank.AccountID) (Known, error)
 	// LoginPress returns what became of a press of API連携. Errors: fault.NotFound.
 	LoginPress(ctx context.Context, press secret.Digest) (LoginPressRow, error)
 	// CertificateTaken returns which journey took a one-time secret.
@@ -29,12 +35,10 @@ type Store interface {
 	Session(ctx context.Context, digest secret.Digest) (Session, error)
 	// Consent returns a consent. Errors: fault.NotFound.
 	Consent(ctx context.Context, id ConsentID) (Consent, error)
-	// ConsentsTo returns the consents of a user to a partner that are not Ended,
-	// the newest first.
-	ConsentsTo(ctx context.Context, user corebank.UserID, p partner.ID) ([]Consent, error)
 	// PINInUse returns what is kept of one account, of all users: who registered
-	// it, its state, what is sealed and its version; with the counter of its tries and, where that counts something, how many of its
-	// slots were held at now; all in one snapshot.
+	// it, its state, what is sealed and its version; with the counter of its tries
+	// and, where that counts something, how many of its slots were held at now; all
+	// in one snapshot.
 	PINInUse(ctx context.Context, account corebank.AccountID, now time.Time) (pins []StoredPIN, counter login.Counter, held int, err error)
 	// PINBudget returns the counter and the slots held, in one snapshot.
 	PINBudget(ctx context.Context, account corebank.AccountID, now time.Time) (counter login.Counter, held int, err error)

@@ -357,6 +357,7 @@ func (s *Service) moved(ctx context.Context, st *standing, b Button, claim int64
 
 // settledAs returns what the committed press led to.
 func (s *Service) settledAs(ctx context.Context, st *standing, m JourneyMoved, out outcome) (Result, error) {
+	s.memory.remember(m.Row, out.state)
 	staged := st.staged
 	switch {
 	case m.Drop, m.InForce != nil:

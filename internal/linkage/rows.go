@@ -61,6 +61,29 @@ type StoredPIN struct {
 	Consent ConsentID // with which it came into force
 }
 
+// Needs is what a page needs beside its journey.
+type Needs struct {
+	Linked   bool // the consents of User to Partner that are live at Now
+	User     corebank.UserID
+	Partner  partner.ID
+	Now      time.Time
+	Accounts []corebank.AccountID // of which the PINs, and the counters of their tries
+}
+
+// Kept is what was found for Needs.
+type Kept struct {
+	Linked   []Consent       // the newest first
+	PINs     []StoredPIN     // of all users
+	Counters []login.Counter // one for each account, in their order
+}
+
+// Known is what is known of a user who comes in.
+type Known struct {
+	Seen  []login.Sighting
+	Tries []login.Counter // one for each key, in their order
+	PINs  []StoredPIN
+}
+
 // LoginPressRow is one press of API連携, by the digest of everything that was
 // sent with it: whoever sends the same again is shown what became of it.
 type LoginPressRow struct {

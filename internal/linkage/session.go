@@ -137,21 +137,29 @@ func (s *Service) resume(ctx context.Context, st *standing) (*standing, error) {
 		key = certificateKey(user.ID)
 	}
 	a := bankLogin{user: user}
-	if a.tries, err = s.triesOf(ctx, key, user.ID); err != nil {
-		return nil, fault.Wrap(fault.Of(err), "count tries", err)
+	var unheld error // why the bank does not say what there is to link
+	if a.holdings, unheld = s.askBank(bank, user.ID); unheld != nil {
+		a.holdings = holdings{}
 	}
+	seen := user.ID
+	if !s.Rules.SteppedUp {
+		seen = ""
+	}
+	known, err := s.Store.Known(ctx, seen, triesOf(key, user.ID), a.ids())
+	if err != nil {
+		return nil, fault.Wrap(fault.Of(err), "find what is known of a user", err)
+	}
+	a.seen, a.tries, a.pins = known.Seen, known.Tries, known.PINs
 	if why := s.overBy(st.now, session, user, a.tries[0]); why != "" {
 		return nil, s.endSession(ctx, st, session, why)
 	}
 	if fits, err := s.isMeant(ctx, st.st.Asked, session, user); !fits || err != nil {
 		return nil, err
 	}
-	if a.after = s.weigh(bank, st, key, false, &a); a.after == nil && a.verdict.Asks {
-		a.after = s.pickQuestion(bank, &a)
-	} else if a.after == nil {
-		a.holdings, a.after = s.askHoldings(bank, user.ID)
+	if s.weigh(st, false, &a); a.verdict.Asks {
+		unheld = s.pickQuestion(bank, &a)
 	}
-	if a.after != nil {
+	if unheld != nil {
 		return nil, nil
 	}
 	a.usual = true // whoever holds the cookie teaches the risk rules nothing: it proved no user
@@ -163,6 +171,9 @@ func (s *Service) resume(ctx context.Context, st *standing) (*standing, error) {
 	err = s.Store.Commit(ctx, JourneyBegun{Row: after.row, Session: &session.Digest, Done: act})
 	if isConflict(err) {
 		return nil, nil // the session ended while the bank was asked
+	}
+	if err == nil {
+		s.memory.remember(after.row, after.st)
 	}
 	return after, err
 }

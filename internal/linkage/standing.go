@@ -32,6 +32,9 @@ type standing struct {
 	consent ConsentState
 	old     bool // the cookie is the one before the last press
 
+	read Needs // what kept was read for
+	kept Kept
+
 	pins     []StoredPIN                          // of PIN and consent pages
 	counters map[corebank.AccountID]login.Counter // of their PINs
 	linked   []Consent                            // live linkages of business and consent pages
@@ -70,14 +73,18 @@ func (s *Service) find(ctx context.Context, st *standing) error {
 		return foreign()
 	}
 	var err error
-	st.row, st.staged, st.consent, err = s.Store.Journey(ctx, st.visit.Journey)
+	old := s.memory.recall(st.visit.Journey)
+	if old != nil && st.visit.Cookie.Equal(cookieOf(old.state, old.row.ID, old.row.Version)) {
+		st.read = needs(old.row, old.state, st.now)
+	}
+	st.row, st.staged, st.consent, st.kept, err = s.Store.JourneyWith(ctx, st.visit.Journey, st.read)
 	if errors.Is(err, fault.NotFound) {
 		return foreign()
 	}
 	if err != nil {
 		return fault.Wrap(fault.Of(err), "find a journey", err)
 	}
-	if st.st, err = s.openState(st.row.ID, st.row.Sealed); err != nil {
+	if st.st, err = s.stateOf(st.row, old); err != nil {
 		return err
 	}
 	switch {
@@ -137,46 +144,44 @@ func (s *Service) repeats(st *standing, b Button) bool {
 		sameToken(st.visit.Press, pressToken(st.st, st.row.ID, st.row.Version-1))
 }
 
-// gather reads what the pages of PINs and of the consent show.
-func (s *Service) gather(ctx context.Context, st *standing) error {
-	step := st.step()
-	if step == BusinessStep || step == ConsentStep {
-		if err := s.gatherLinked(ctx, st); err != nil {
-			return err
+// needs is what the page of a state shows beside the journey.
+func needs(row Row, st state, now time.Time) Needs {
+	n := Needs{User: row.User, Partner: row.Partner, Now: now}
+	step := next(st)
+	n.Linked = step == BusinessStep || step == ConsentStep
+	if step == PINStep || step == PINResultStep || step == ConsentStep {
+		for _, a := range st.Accounts {
+			n.Accounts = append(n.Accounts, a.ID)
 		}
 	}
-	if step == PINStep || step == PINResultStep || step == ConsentStep {
-		return s.gatherPINs(ctx, st)
-	}
-	return nil
+	return n
 }
 
-func (s *Service) gatherLinked(ctx context.Context, st *standing) error {
-	all, err := s.Store.ConsentsTo(ctx, st.row.User, st.row.Partner)
-	if err != nil {
-		return fault.Wrap(fault.Of(err), "find a user's linkages", err)
-	}
-	st.linked = slices.DeleteFunc(all, func(c Consent) bool { return c.Live(st.now) != nil })
-	return nil
+func (n Needs) nothing() bool { return !n.Linked && len(n.Accounts) == 0 }
+
+// covers tells whether what was read for n is what m asks for.
+func (n Needs) covers(m Needs) bool {
+	return (!m.Linked || n.Linked && n.User == m.User && n.Partner == m.Partner) &&
+		(len(m.Accounts) == 0 || slices.Equal(n.Accounts, m.Accounts))
 }
 
-func (s *Service) gatherPINs(ctx context.Context, st *standing) error {
-	ids := make([]corebank.AccountID, 0, len(st.st.Accounts))
-	keys := make([]login.Key, 0, len(st.st.Accounts))
-	for _, a := range st.st.Accounts {
-		ids = append(ids, a.ID)
-		keys = append(keys, pinKey(a.ID))
+// gather reads what the pages of PINs and of the consent show, unless it was
+// read together with the journey.
+func (s *Service) gather(ctx context.Context, st *standing) error {
+	n := needs(st.row, st.st, st.now)
+	if n.nothing() {
+		return nil
 	}
-	var err error
-	if st.pins, err = s.Store.PINs(ctx, ids); err != nil {
-		return fault.Wrap(fault.Of(err), "find what is kept of PINs", err)
+	if !st.read.covers(n) {
+		var err error
+		if st.kept, err = s.Store.Kept(ctx, n); err != nil {
+			return fault.Wrap(fault.Of(err), "find what a page shows", err)
+		}
+		st.read = n
 	}
-	counters, err := s.Store.Counters(ctx, keys...)
-	if err != nil {
-		return fault.Wrap(fault.Of(err), "count tries of PINs", err)
-	}
-	st.counters = make(map[corebank.AccountID]login.Counter, len(counters))
-	for _, c := range counters {
+	st.linked, st.pins = st.kept.Linked, st.kept.PINs
+	st.counters = make(map[corebank.AccountID]login.Counter, len(st.kept.Counters))
+	for _, c := range st.kept.Counters {
 		st.counters[corebank.AccountID(c.Key.Subject)] = c
 	}
 	return nil

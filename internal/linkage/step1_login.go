@@ -314,6 +314,7 @@ func (s *Service) settleLogin(ctx context.Context, st *standing, d door, row Log
 		}
 		err = s.Store.Commit(ctx, change)
 		if err == nil && after != nil {
+			s.memory.remember(after.row, after.st)
 			return s.result(ctx, after)
 		}
 		if err == nil {

@@ -35,6 +35,11 @@ type kept struct {
 	account                         corebank.AccountID
 }
 
+// needs is what the consent page needs.
+func (k kept) needs() linkage.Needs {
+	return linkage.Needs{Linked: true, User: k.user, Partner: oauthtest.PartnerID, Now: k.s.Now(), Accounts: []corebank.AccountID{k.account}}
+}
+
 // promise is what one method of a Store does. ask returns what it found in an
 // institution, a zero value for nothing.
 type promise struct {
@@ -116,6 +121,24 @@ var promises = map[string]promise{
 		row, _, state, err := in.Journey(ctx, k.journey)
 		return string(row.User) + string(state), err
 	}},
+	"JourneyWith": {ask: func(ctx context.Context, in *store.Institution, k kept) (any, error) {
+		row, _, state, kept, err := in.JourneyWith(ctx, k.journey, k.needs())
+		return string(row.User) + string(state) + fmt.Sprint(len(kept.PINs)), err
+	}},
+	"Kept": {ask: func(ctx context.Context, in *store.Institution, k kept) (any, error) {
+		kept, err := in.Kept(ctx, k.needs())
+		if err == nil && len(kept.Counters) != 1 {
+			return nil, fmt.Errorf("%d counters for an account", len(kept.Counters))
+		}
+		return len(kept.PINs) * len(kept.Linked), err
+	}},
+	"Known": {ask: func(ctx context.Context, in *store.Institution, k kept) (any, error) {
+		known, err := in.Known(ctx, k.user, []login.Key{{Way: login.ByAnswer, Subject: string(k.user)}}, []corebank.AccountID{k.account})
+		if err == nil && len(known.Tries) != 1 {
+			return nil, fmt.Errorf("%d counters for a key", len(known.Tries))
+		}
+		return len(known.PINs) * len(known.Seen), err
+	}},
 	"LoginPress": {ask: func(ctx context.Context, in *store.Institution, k kept) (any, error) {
 		p, err := in.LoginPress(ctx, k.press)
 		return len(p.Outcome), err
@@ -134,10 +157,6 @@ var promises = map[string]promise{
 	"Consent": {ask: func(ctx context.Context, in *store.Institution, k kept) (any, error) {
 		c, err := in.Consent(ctx, k.consent)
 		return c.User, err
-	}},
-	"ConsentsTo": {ask: func(ctx context.Context, in *store.Institution, k kept) (any, error) {
-		all, err := in.ConsentsTo(ctx, k.user, oauthtest.PartnerID)
-		return len(all), err
 	}},
 	"PINInUse": {ask: func(ctx context.Context, in *store.Institution, k kept) (any, error) {
 		all, _, _, err := in.PINInUse(ctx, k.account, k.s.Now())

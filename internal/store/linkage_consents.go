@@ -20,13 +20,21 @@ func (in *Institution) Consent(ctx context.Context, id linkage.ConsentID) (linka
 	return c, found(err, "find consent "+string(id))
 }
 
+const consentsOfUserTo = `SELECT ` + consentColumns + ` FROM consents
+	WHERE institution = $1 AND user_id = $2 AND partner_id = $3 AND state <> 'ended'`
+
+var (
+	consentsTo = lookUpBy(consentsOfUserTo+` ORDER BY given_at DESC, id`, "text", "text", "text")
+	// liveConsentsTo are those that open something at $4.
+	liveConsentsTo = lookUpBy(consentsOfUserTo+` AND state = 'active' AND ends_at > $4 ORDER BY given_at DESC, id`, "text", "text", "text", "bigint")
+)
+
 // ConsentsTo returns the consents of a user to a partner that are not ended, the
 // newest first.
 func (in *Institution) ConsentsTo(ctx context.Context, user corebank.UserID, p partner.ID) ([]linkage.Consent, error) {
-	rs, err := in.read.Query(ctx, `SELECT `+consentColumns+` FROM consents
-		WHERE institution = $1 AND user_id = $2 AND partner_id = $3 AND state <> 'ended' ORDER BY given_at DESC, id`,
-		in.id, string(user), string(p))
-	return collect(rs, err, "find a user's consents", scanConsent)
+	var all []linkage.Consent
+	err := in.read.Each(ctx, consentsTo, into(&all, scanConsent), in.id, string(user), string(p))
+	return all, failed(err, "find a user's consents")
 }
 
 // WhichConsents says which consents are wanted; empty fields want all.

@@ -12,47 +12,82 @@ import (
 const journeyColumns = `number, partner_id, client_id, user_id, company_id, step, version, button, press,
 	claim, claim_button, claim_until, began_at, touched_at, ended_at, consent_id, sealed, way, way_until`
 
-// Journey returns a journey, what it staged, and the state of its consent.
-// Errors: fault.NotFound.
-func (in *Institution) Journey(ctx context.Context, id linkage.JourneyID) (linkage.Row, []linkage.StagedPIN, linkage.ConsentState, error) {
-	row := linkage.Row{ID: id}
+var journeyByID = lookUpOne(`SELECT `+journeyColumns+`,
+		COALESCE((SELECT c.state FROM consents c WHERE c.institution = j.institution AND c.id = j.consent_id), ''),
+		(SELECT COUNT(*) FROM journey_pins p WHERE p.institution = j.institution AND p.journey = j.id)
+	FROM journeys j WHERE j.institution = $1 AND j.id = $2`, "text", "bigint")
+
+// journeyRow is where journeyByID is read to.
+type journeyRow struct {
+	linkage.Row
+	state linkage.ConsentState // of its consent
+	pins  int                  // that it staged
+	none  bool
+}
+
+// asked is the look-up of a journey.
+func (j *journeyRow) asked(institution string, id linkage.JourneyID) asked {
+	j.none = true
+	return asked{journeyByID, []any{institution, int64(id)}, func(_ int, r row) error {
+		j.none, j.ID = false, id
+		return j.scan(r)
+	}}
+}
+
+func (j *journeyRow) scan(r row) error {
 	var number, partnerID, user, company, step, button, claimButton, consent, state string
 	var press []byte
 	var claimUntil, began, touched, ended, wayUntil int64
-	var staged int
-	err := in.read.QueryRow(ctx, `SELECT `+journeyColumns+`,
-			COALESCE((SELECT c.state FROM consents c WHERE c.institution = j.institution AND c.id = j.consent_id), ''),
-			(SELECT COUNT(*) FROM journey_pins p WHERE p.institution = j.institution AND p.journey = j.id)
-		FROM journeys j WHERE j.institution = $1 AND j.id = $2`, in.id, int64(id)).Scan(
-		&number, &partnerID, &row.Client, &user, &company, &step, &row.Version, &button, &press,
-		&row.Claim, &claimButton, &claimUntil, &began, &touched, &ended, &consent, &row.Sealed, &row.Way, &wayUntil, &state, &staged)
-	if err != nil {
-		return linkage.Row{}, nil, "", found(err, "find a journey")
-	}
-	row.Number, row.Partner, row.User = linkage.InquiryNumber(number), partner.ID(partnerID), corebank.UserID(user)
-	row.Company, row.Step, row.Button = corebank.CompanyID(company), linkage.Step(step), linkage.Button(button)
-	row.ClaimButton, row.Consent = linkage.Button(claimButton), linkage.ConsentID(consent)
-	row.ClaimUntil, row.BeganAt, row.TouchedAt = fromMicros(claimUntil), fromMicros(began), fromMicros(touched)
-	row.EndedAt, row.WayUntil = fromMicros(ended), fromMicros(wayUntil)
-	copy(row.Press[:], press)
-	if staged == 0 {
-		return row, nil, linkage.ConsentState(state), nil
-	}
-	pins, err := in.stagedPINs(ctx, id)
-	return row, pins, linkage.ConsentState(state), err
+	err := r.Scan(&number, &partnerID, &j.Client, &user, &company, &step, &j.Version, &button, &press,
+		&j.Claim, &claimButton, &claimUntil, &began, &touched, &ended, &consent, &j.Sealed, &j.Way, &wayUntil, &state, &j.pins)
+	j.Number, j.Partner, j.User = linkage.InquiryNumber(number), partner.ID(partnerID), corebank.UserID(user)
+	j.Company, j.Step, j.Button = corebank.CompanyID(company), linkage.Step(step), linkage.Button(button)
+	j.ClaimButton, j.Consent, j.state = linkage.Button(claimButton), linkage.ConsentID(consent), linkage.ConsentState(state)
+	j.ClaimUntil, j.BeganAt, j.TouchedAt = fromMicros(claimUntil), fromMicros(began), fromMicros(touched)
+	j.EndedAt, j.WayUntil = fromMicros(ended), fromMicros(wayUntil)
+	copy(j.Press[:], press)
+	return err
 }
 
+// Journey returns a journey, what it staged, and the state of its consent.
+// Errors: fault.NotFound.
+func (in *Institution) Journey(ctx context.Context, id linkage.JourneyID) (linkage.Row, []linkage.StagedPIN, linkage.ConsentState, error) {
+	row, staged, state, _, err := in.JourneyWith(ctx, id, linkage.Needs{})
+	return row, staged, state, err
+}
+
+// JourneyWith is Journey and Kept in one.
+func (in *Institution) JourneyWith(ctx context.Context, id linkage.JourneyID, n linkage.Needs) (linkage.Row, []linkage.StagedPIN, linkage.ConsentState, linkage.Kept, error) {
+	var j journeyRow
+	var k keptRows
+	err := in.together(ctx, append(k.asked(in.id, n), j.asked(in.id, id))...)
+	if err == nil && j.none {
+		err = errNone
+	}
+	if err != nil {
+		return linkage.Row{}, nil, "", linkage.Kept{}, found(err, "find a journey")
+	}
+	var staged []linkage.StagedPIN
+	if j.pins > 0 {
+		staged, err = in.stagedPINs(ctx, id)
+	}
+	return j.Row, staged, j.state, k.kept(n), err
+}
+
+var stagedByJourney = lookUpBy(`SELECT account_id, state, pin, version, staged_at FROM journey_pins
+	WHERE institution = $1 AND journey = $2 ORDER BY account_id`, "text", "bigint")
+
 func (in *Institution) stagedPINs(ctx context.Context, id linkage.JourneyID) ([]linkage.StagedPIN, error) {
-	rs, err := in.read.Query(ctx, `SELECT account_id, state, pin, version, staged_at FROM journey_pins
-		WHERE institution = $1 AND journey = $2 ORDER BY account_id`, in.id, int64(id))
-	return collect(rs, err, "find what a journey staged", func(r row) (linkage.StagedPIN, error) {
+	var all []linkage.StagedPIN
+	err := in.read.Each(ctx, stagedByJourney, into(&all, func(r row) (linkage.StagedPIN, error) {
 		var p linkage.StagedPIN
 		var account, state string
 		var at int64
 		err := r.Scan(&account, &state, &p.Sealed, &p.Version, &at)
 		p.Account, p.State, p.At = corebank.AccountID(account), linkage.PINState(state), fromMicros(at)
 		return p, err
-	})
+	}), in.id, int64(id))
+	return all, failed(err, "find what a journey staged")
 }
 
 // insertJourney adds a journey; one that a session lets somebody into only while

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
 	"time"
 
 	"renkei.dev/internal/corebank"
@@ -15,20 +13,27 @@ import (
 
 const pinColumns = `account_id, user_id, user_name, company_id, state, pin, version, consent_id, changed_at`
 
+var pinsByAccounts = lookUpsBy{
+	sql: `SELECT ` + pinColumns + ` FROM inquiry_pins WHERE institution = $1 AND account_id IN (?) ORDER BY account_id, user_id`,
+	key: "?", or: ", ", first: []string{"text"}, types: []string{"text"},
+}
+
+func pinsAsked(institution string, accounts []corebank.AccountID, all *[]linkage.StoredPIN) asked {
+	args := append(make([]any, 0, 1+len(accounts)), institution)
+	for _, a := range accounts {
+		args = append(args, string(a))
+	}
+	return asked{pinsByAccounts.of(len(accounts)), args, into(all, scanPIN)}
+}
+
 // PINs returns what is kept of the accounts, of all users.
 func (in *Institution) PINs(ctx context.Context, accounts []corebank.AccountID) ([]linkage.StoredPIN, error) {
 	if len(accounts) == 0 {
 		return nil, nil
 	}
-	args := []any{in.id}
-	wanted := make([]string, len(accounts))
-	for i, a := range accounts {
-		args = append(args, string(a))
-		wanted[i] = "$" + strconv.Itoa(len(args))
-	}
-	rs, err := in.read.Query(ctx, `SELECT `+pinColumns+` FROM inquiry_pins
-		WHERE institution = $1 AND account_id IN (`+strings.Join(wanted, ", ")+`) ORDER BY account_id, user_id`, args...)
-	return collect(rs, err, "find inquiry PINs", scanPIN)
+	var all []linkage.StoredPIN
+	err := in.together(ctx, pinsAsked(in.id, accounts, &all))
+	return all, failed(err, "find inquiry PINs")
 }
 
 // PINInUse returns what a call of the bank needs of what is kept of one account, of

@@ -8,13 +8,15 @@ import (
 	"renkei.dev/internal/secret"
 )
 
+var sessionByDigest = lookUpOne(`SELECT user_id, auth_at, method, questioned, until FROM sign_in_sessions
+	WHERE institution = $1 AND digest = $2`, "text", "bytea")
+
 // Session returns a sign-in session. Errors: fault.NotFound.
 func (in *Institution) Session(ctx context.Context, digest secret.Digest) (linkage.Session, error) {
 	s := linkage.Session{Digest: digest}
 	var user, method string
 	var auth, until, questioned int64
-	err := in.read.QueryRow(ctx, `SELECT user_id, auth_at, method, questioned, until FROM sign_in_sessions
-		WHERE institution = $1 AND digest = $2`, in.id, digest[:]).Scan(&user, &auth, &method, &questioned, &until)
+	err := find(ctx, in.read, sessionByDigest, []any{&user, &auth, &method, &questioned, &until}, in.id, digest[:])
 	s.Questioned = questioned == 1
 	s.User, s.Method = corebank.UserID(user), corebank.LoginMethod(method)
 	s.AuthAt, s.Until = fromMicros(auth), fromMicros(until)

@@ -2,42 +2,52 @@ package store
 
 import (
 	"context"
-	"strconv"
-	"strings"
 
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/login"
 )
 
-// Counters returns the counters of keys, in their order; login.New for those of
-// which nothing was counted.
-func (in *Institution) Counters(ctx context.Context, keys ...login.Key) ([]login.Counter, error) {
-	all := make([]login.Counter, len(keys))
-	if len(keys) == 0 {
-		return all, nil
+const counterColumns = `way, subject, version, taken, wrong, cap, stops, stopped_until, era, flying, flying_until`
+
+var countersByKeys = lookUpsBy{
+	sql: `SELECT ` + counterColumns + ` FROM login_counters WHERE institution = $1 AND (?)`,
+	key: "way = ? AND subject = ?", or: " OR ", first: []string{"text"}, types: []string{"text", "text"},
+}
+
+func countersAsked(institution string, keys []login.Key, kept *[]login.Counter) asked {
+	args := append(make([]any, 0, 1+2*len(keys)), institution)
+	for _, k := range keys {
+		args = append(args, string(k.Way), k.Subject)
 	}
-	args := []any{in.id}
-	wanted := make([]string, len(keys))
+	return asked{countersByKeys.of(len(keys)), args, into(kept, scanCounter)}
+}
+
+// countersOf returns the counters of keys, in their order, of which those that
+// count something are kept.
+func countersOf(keys []login.Key, kept []login.Counter) []login.Counter {
+	all := make([]login.Counter, len(keys))
 	for i, k := range keys {
 		all[i] = login.New(k)
-		args = append(args, string(k.Way), k.Subject)
-		wanted[i] = "way = $" + strconv.Itoa(len(args)-1) + " AND subject = $" + strconv.Itoa(len(args))
-	}
-	rs, err := in.read.Query(ctx, `SELECT way, subject, version, taken, wrong, cap, stops, stopped_until,
-			era, flying, flying_until
-		FROM login_counters WHERE institution = $1 AND (`+strings.Join(wanted, " OR ")+`)`, args...)
-	kept, err := collect(rs, err, "count tries", scanCounter)
-	if err != nil {
-		return nil, err
-	}
-	for i, k := range keys {
 		for _, c := range kept {
 			if c.Key == k {
 				all[i] = c
 			}
 		}
 	}
-	return all, nil
+	return all
+}
+
+// Counters returns the counters of keys, in their order; login.New for those of
+// which nothing was counted.
+func (in *Institution) Counters(ctx context.Context, keys ...login.Key) ([]login.Counter, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	var kept []login.Counter
+	if err := in.together(ctx, countersAsked(in.id, keys, &kept)); err != nil {
+		return nil, failed(err, "count tries")
+	}
+	return countersOf(keys, kept), nil
 }
 
 func scanCounter(r row) (login.Counter, error) {
@@ -81,16 +91,22 @@ func (in *Institution) applyRate(ctx context.Context, t tx, r *login.Rate) error
 
 // Sightings returns what a user was seen with.
 func (in *Institution) Sightings(ctx context.Context, user corebank.UserID) ([]login.Sighting, error) {
-	rs, err := in.read.Query(ctx, `SELECT trait, value, last_at FROM login_sightings
-		WHERE institution = $1 AND user_id = $2`, in.id, string(user))
-	return collect(rs, err, "find what a user was seen with", func(r row) (login.Sighting, error) {
+	var all []login.Sighting
+	err := in.together(ctx, sightingsAsked(in.id, user, &all))
+	return all, failed(err, "find what a user was seen with")
+}
+
+var sightingsByUser = lookUpBy(`SELECT trait, value, last_at FROM login_sightings WHERE institution = $1 AND user_id = $2`, "text", "text")
+
+func sightingsAsked(institution string, user corebank.UserID, all *[]login.Sighting) asked {
+	return asked{sightingsByUser, []any{institution, string(user)}, into(all, func(r row) (login.Sighting, error) {
 		var s login.Sighting
 		var trait string
 		var at int64
 		err := r.Scan(&trait, &s.Value, &at)
 		s.Trait, s.LastAt = login.Trait(trait), fromMicros(at)
 		return s, err
-	})
+	})}
 }
 
 func (in *Institution) applySeen(ctx context.Context, t tx, s *login.Seen) error {

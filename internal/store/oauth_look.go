@@ -16,25 +16,24 @@ import (
 func (in *Institution) PushedRequest(ctx context.Context, k oauth.Key) (oauth.PushedRequest, error) {
 	const doing = "find a pushed request"
 	var request string
-	var expires int64
-	var spent *int64
-	err := in.read.QueryRow(ctx,
-		`SELECT request, expires_at, spent_at FROM pushed_requests WHERE id = $1 AND institution = $2 AND digest = $3`,
-		k.ID, in.id, k.Digest[:]).Scan(&request, &expires, &spent)
+	var expires, spent int64
+	err := find(ctx, in.read, pushedByKey, []any{&request, &expires, &spent}, k.ID, in.id, k.Digest[:])
 	if err != nil {
 		return oauth.PushedRequest{}, found(err, doing)
 	}
-	p := oauth.PushedRequest{Key: k, ExpiresAt: fromMicros(expires), Spent: spent != nil}
+	p := oauth.PushedRequest{Key: k, ExpiresAt: fromMicros(expires), Spent: spent != 0}
 	if err := json.Unmarshal([]byte(request), &p.Request); err != nil {
 		return oauth.PushedRequest{}, fault.Wrap(fault.Internal, doing, err)
 	}
 	return p, nil
 }
 
+var challengeUsed = lookUpOne(`SELECT COUNT(*) FROM used_challenges WHERE institution = $1 AND digest = $2`, "text", "bytea")
+
 // ChallengeUsed tells whether a code challenge led to a code before.
 func (in *Institution) ChallengeUsed(ctx context.Context, challenge secret.Digest) (bool, error) {
 	var n int64
-	err := in.read.QueryRow(ctx, `SELECT COUNT(*) FROM used_challenges WHERE institution = $1 AND digest = $2`, in.id, challenge[:]).Scan(&n)
+	err := find(ctx, in.read, challengeUsed, []any{&n}, in.id, challenge[:])
 	return n > 0, failed(err, "look for a used challenge")
 }
 
@@ -108,13 +107,12 @@ func (in *Institution) joined(ctx context.Context, l *lookUp, doing string, dest
 // three that find it, where what more is said holds too.
 func byKey(from string, more ...string) *lookUp {
 	where := strings.Join(append([]string{`t.id = $1 AND t.institution = $2 AND t.digest = $3`}, more...), " AND ")
-	l := lookUpBy(`SELECT `+from+` WHERE `+where, "bigint", "text", "bytea")
-	l.unique = true
-	return l
+	return lookUpOne(`SELECT `+from+` WHERE `+where, "bigint", "text", "bytea")
 }
 
 var (
-	codeByKey = byKey(`t.client_id, t.replaces, t.terms, t.grant_there, t.expires_at, COALESCE(t.spent_at, 0), ` + standingColumns + `
+	pushedByKey = byKey(`t.request, t.expires_at, COALESCE(t.spent_at, 0) FROM pushed_requests t`)
+	codeByKey   = byKey(`t.client_id, t.replaces, t.terms, t.grant_there, t.expires_at, COALESCE(t.spent_at, 0), ` + standingColumns + `
 		FROM codes t JOIN consents c ON c.institution = t.institution AND c.id = t.consent_id`)
 	refreshTokenByKey = byKey(`t.client_id, COALESCE(t.revoked_at, 0), g.terms, ` + standingColumns + `
 		FROM refresh_tokens t

@@ -40,6 +40,7 @@ type pgRead struct {
 	taken atomic.Bool
 	done  chan error
 	reads *pgReads
+	rest  []*pgRead // that go with it (Together)
 }
 
 func startReads(pool *pgxpool.Pool) *pgReads {
@@ -61,6 +62,11 @@ func (q *pgRead) run() error {
 	if q.reads.flying.Load() <= pgReaders || !q.reads.enqueue(q) {
 		return q.alone()
 	}
+	return q.wait()
+}
+
+// wait waits until the rows of a look-up in the queue were scanned.
+func (q *pgRead) wait() error {
 	select {
 	case err := <-q.done:
 		return q.again(err)
@@ -131,9 +137,7 @@ func (r *pgReads) work() {
 		runtime.Gosched()
 		group = group[:0]
 		for q := first; q != nil; {
-			if q.taken.CompareAndSwap(false, true) {
-				group = append(group, q)
-			}
+			group = q.joins(group)
 			q = nil
 			if len(group) < maxPgGroup {
 				select {
@@ -142,17 +146,17 @@ func (r *pgReads) work() {
 				}
 			}
 		}
-		r.send(group)
+		ctx, cancel := context.WithTimeout(context.Background(), readWithin)
+		r.send(ctx, group)
+		cancel()
 		clear(group)
 	}
 }
 
-func (r *pgReads) send(group []*pgRead) {
+func (r *pgReads) send(ctx context.Context, group []*pgRead) {
 	if len(group) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), readWithin)
-	defer cancel()
 	b := &pgx.Batch{}
 	packs := packed(group)
 	for _, p := range packs {

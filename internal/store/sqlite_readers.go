@@ -66,6 +66,18 @@ func (p *sqliteReaders) Each(ctx context.Context, l *lookUp, scan func(int, row)
 	return c.each(l.one, args, l.unique, scan)
 }
 
+func (p *sqliteReaders) Together(ctx context.Context, all ...asked) (err error) {
+	c, err := p.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { p.give(c, err) }()
+	for i := 0; err == nil && i < len(all); i++ {
+		err = c.each(all[i].look.one, all[i].args, all[i].look.unique, all[i].scan)
+	}
+	return err
+}
+
 // take waits for a connection, until ctx ends.
 func (p *sqliteReaders) take(ctx context.Context) (*sqliteConn, error) {
 	select {

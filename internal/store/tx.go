@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"renkei.dev/internal/audit"
@@ -27,6 +29,16 @@ type looker interface {
 	// Each calls scan for every row that a look-up finds, the first as number 0;
 	// after a failure on the way it may begin anew with it.
 	Each(ctx context.Context, l *lookUp, scan func(n int, r row) error, args ...any) error
+	// Together is Each of look-ups none of which needs another's answer, in as few
+	// round trips as can be. It is no snapshot.
+	Together(ctx context.Context, all ...asked) error
+}
+
+// asked is one of the look-ups of Together.
+type asked struct {
+	look *lookUp
+	args []any
+	scan func(n int, r row) error
 }
 
 // lookUp is a look-up by key.
@@ -51,6 +63,52 @@ func lookUpBy(one string, types ...string) *lookUp {
 	}
 	return &lookUp{one: one, many: "SELECT q.n, f.* FROM unnest(" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS q(" + strings.Join(names, ", ") +
 		", n) CROSS JOIN LATERAL (" + inner + " OFFSET 0) AS f"}
+}
+
+// lookUpOne is lookUpBy of a key that has at most one row.
+func lookUpOne(one string, types ...string) *lookUp {
+	l := lookUpBy(one, types...)
+	l.unique = true
+	return l
+}
+
+// lookUpsBy is look-ups of several keys at once, one for each number of them.
+type lookUpsBy struct {
+	sql   string   // a SELECT, with ? where the keys stand
+	first []string // types of the parameters before the keys
+	key   string   // how a key is compared, with ? for each of its parameters
+	or    string   // what stands between keys
+	types []string // of a key's parameters
+	made  sync.Map // number of keys → *lookUp
+}
+
+// of returns the look-up of n keys.
+func (l *lookUpsBy) of(n int) *lookUp {
+	if made, ok := l.made.Load(n); ok {
+		return made.(*lookUp)
+	}
+	types, keys := slices.Clone(l.first), make([]string, n)
+	for i := range keys {
+		keys[i] = l.key
+		for _, t := range l.types {
+			types = append(types, t)
+			keys[i] = strings.Replace(keys[i], "?", "$"+strconv.Itoa(len(types)), 1)
+		}
+	}
+	made, _ := l.made.LoadOrStore(n, lookUpBy(strings.Replace(l.sql, "?", strings.Join(keys, l.or), 1), types...))
+	return made.(*lookUp)
+}
+
+// into returns a scan that adds each row to a list.
+func into[T any](list *[]T, scan func(row) (T, error)) func(int, row) error {
+	return func(n int, r row) error {
+		if n == 0 {
+			*list = nil
+		}
+		one, err := scan(r)
+		*list = append(*list, one)
+		return err
+	}
 }
 
 // find reads the one row of a look-up; errNone when there is none.

@@ -73,6 +73,13 @@ func (r watchedReader) Each(ctx context.Context, l *lookUp, scan func(int, row) 
 	return r.looker.Each(ctx, l, scan, args...)
 }
 
+func (r watchedReader) Together(ctx context.Context, all ...asked) error {
+	if err := r.at(Reading); err != nil {
+		return err
+	}
+	return r.looker.Together(ctx, all...)
+}
+
 // watchedTx breaks before a statement; whatever its Commit makes of the error,
 // the Commit fails with it, as one does whose connection is gone.
 type watchedTx struct {

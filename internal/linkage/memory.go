@@ -1,0 +1,62 @@
+package linkage
+
+import (
+	"bytes"
+	"sync"
+)
+
+// remembered is how many journeys a node remembers.
+const remembered = 2048
+
+// memory is the journeys that this node saw last, opened. It saves a journey whose
+// requests come to one node the opening of its state at each of them, and says
+// what its page will need before its row was read. Nothing is believed of it but
+// that the same sealed state is the same state: the row is read every time.
+type memory struct {
+	mu    sync.Mutex
+	seen  map[JourneyID]*seenJourney
+	order [remembered]JourneyID // a ring of what came in
+	next  int
+}
+
+// seenJourney is not changed once it is remembered, nor is anything that its
+// state points to.
+type seenJourney struct {
+	row   Row
+	state state
+}
+
+// recall returns what is remembered of a journey; nil for nothing.
+func (m *memory) recall(id JourneyID) *seenJourney {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.seen[id]
+}
+
+// remember keeps a journey as it was read or written; the one that came in first
+// is forgotten for it.
+func (m *memory) remember(row Row, st state) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seen == nil {
+		m.seen = make(map[JourneyID]*seenJourney)
+	}
+	if _, known := m.seen[row.ID]; !known {
+		delete(m.seen, m.order[m.next])
+		m.order[m.next] = row.ID
+		m.next = (m.next + 1) % remembered
+	}
+	m.seen[row.ID] = &seenJourney{row, st}
+}
+
+// stateOf returns the state of a row; old is what was remembered of its journey.
+func (s *Service) stateOf(row Row, old *seenJourney) (state, error) {
+	if old != nil && bytes.Equal(old.row.Sealed, row.Sealed) {
+		return old.state, nil
+	}
+	st, err := s.openState(row.ID, row.Sealed)
+	if err == nil {
+		s.memory.remember(row, st)
+	}
+	return st, err
+}
