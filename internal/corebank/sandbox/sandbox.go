@@ -36,16 +36,17 @@ type Config struct {
 // Bank is an open sandbox bank. It implements corebank.Connector.
 type Bank struct {
 	World
-	db       *sql.DB
-	now      func() time.Time
-	key      []byte // pepper of the secrets and authenticity of cursors
-	members  map[corebank.UserID]*seat
-	byLogin  map[corebank.LoginID]*seat
-	accounts map[corebank.AccountID]*vault
-	hashing  chan struct{} // one place for each core
-	locks    keyed
-	weather  weather
-	calls    calls
+	db        *sql.DB
+	changedAt *sql.Stmt // when a member's password was changed; every opened journey asks
+	now       func() time.Time
+	key       []byte // pepper of the secrets and authenticity of cursors
+	members   map[corebank.UserID]*seat
+	byLogin   map[corebank.LoginID]*seat
+	accounts  map[corebank.AccountID]*vault
+	hashing   chan struct{} // one place for each core
+	locks     keyed
+	weather   weather
+	calls     calls
 }
 
 var _ corebank.Connector = (*Bank)(nil)
@@ -127,6 +128,10 @@ func (b *Bank) found(ctx context.Context) error {
 			pins.name, v.ID, v.pins().tries); err != nil {
 			return err
 		}
+	}
+	var err error
+	if b.changedAt, err = b.db.PrepareContext(ctx, `SELECT at FROM password_changes WHERE member = $1`); err != nil {
+		return err
 	}
 	return b.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'key'`).Scan(&b.key)
 }
