@@ -104,6 +104,7 @@ func (e *Engine) begin(ctx context.Context, pushed PushedRequest, r AuthorizeReq
 		}
 		asked.Grant = standing.Consent
 	}
+	e.begun.put(pushed)
 	return Interaction{Handle: h.handle(), Client: k.ID, Partner: p.ID, Asked: asked}, nil
 }
 
@@ -146,7 +147,7 @@ func page(p AuthorizeCause, f *Failure) *AuthorizeFailure {
 // request and issues code and grant; the caller commits it with its own changes.
 // A login that does not meet an essential acr, or is not of the user whom the
 // request names, leads back with an error instead.
-// Errors: fault.Conflict when the request is spent (here or from the commit),
+// Errors: fault.Conflict when the request is spent (here, or only from the commit),
 // fault.Expired when its time was over before this browser began, or its
 // redirect_uri was withdrawn meanwhile; fault.NotFound, fault.Unavailable;
 // partner.NotLinkable when the partner was stopped meanwhile.
@@ -234,9 +235,12 @@ func (e *Engine) resume(ctx context.Context, handle Handle, now time.Time) (Push
 	if !ok {
 		return PushedRequest{}, nil, fault.New(fault.NotFound, "resume an authorization: malformed handle")
 	}
-	pushed, err := e.cfg.Store.PushedRequest(ctx, h.key)
-	if err != nil {
-		return PushedRequest{}, nil, err
+	pushed, ok := e.begun.take(h.key)
+	if !ok {
+		var err error
+		if pushed, err = e.cfg.Store.PushedRequest(ctx, h.key); err != nil {
+			return PushedRequest{}, nil, err
+		}
 	}
 	if err := e.stillOpen(pushed, h, now); err != nil {
 		return PushedRequest{}, nil, err

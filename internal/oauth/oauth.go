@@ -83,6 +83,7 @@ type Engine struct {
 	thumbprints thumbprints
 	denials     audit.Flood
 	pushes      pushes
+	begun       begunRequests
 	servers     map[ClientID]knownServer
 	signs       bool // whether some API's access tokens are JWTs
 }
