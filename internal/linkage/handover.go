@@ -40,7 +40,7 @@ func (s *Service) Leave(ctx context.Context, v Visit) (Result, error) {
 // leaving is the outcome of a press that ends the journey without consent: what
 // was staged is discarded.
 func (s *Service) leaving(st *standing, why Reason, act audit.Act) outcome {
-	out := outcome{state: visited(st.st, st.step()), act: act, deny: why}
+	out := outcome{state: over(visited(st.st, st.step())), act: act, deny: why}
 	if st.st.Cause != nil && !st.st.Cause.CanLeave {
 		return outcome{state: st.st, act: act}
 	}

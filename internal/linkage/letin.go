@@ -172,7 +172,7 @@ func (s *Service) letIn(st *standing, in entry, press secret.Digest, a bankLogin
 			act = denied(act, string(t.Cause.Reason))
 		}
 		if !a.usual {
-			seen = s.seen(&after)
+			seen = s.seen(&after, a.with)
 		}
 	}
 	session := s.signIn(&after, t, a.user.ID, after.row.Version)
@@ -188,8 +188,8 @@ func (s *Service) letIn(st *standing, in entry, press secret.Digest, a bankLogin
 }
 
 // seen is what becomes usual for a user who was let in.
-func (s *Service) seen(st *standing) *login.Seen {
-	return &login.Seen{User: st.row.User, With: st.st.With, Oldest: st.now.Add(-seenFor)}
+func (s *Service) seen(st *standing, with []login.Sighting) *login.Seen {
+	return &login.Seen{User: st.row.User, With: with, Oldest: st.now.Add(-seenFor)}
 }
 
 // standingOf says why a user whose password is right cannot link; nil if they
@@ -231,7 +231,7 @@ func unlocker(r corebank.Role) Unlocker {
 // enter is the moment when a user has proved who they are: what there is to
 // link is known, and with it which pages this journey has.
 func (s *Service) enter(st state, user corebank.UserID, p partner.Partner, h holdings) state {
-	st.LetIn, st.Rights = true, h.rights
+	st.LetIn, st.Rights, st.With = true, h.rights, nil
 	st.Accounts = slices.DeleteFunc(slices.Clone(h.accounts), func(a corebank.Account) bool { return a.Closed })
 	if len(st.Accounts) == 0 {
 		st.Cause = &Cause{Code: NoAccount, Reason: NothingToLink, Unlock: Administrator, CanLeave: true}
@@ -242,5 +242,8 @@ func (s *Service) enter(st state, user corebank.UserID, p partner.Partner, h hol
 			st.PINsAsked = true
 		}
 	}
-	return s.offer(st, p)
+	if st = s.offer(st, p); !st.Chooses {
+		st.Rights = nil
+	}
+	return st
 }

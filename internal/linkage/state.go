@@ -11,50 +11,57 @@ import (
 )
 
 // state is everything that a journey gathered. Before the login it lives in the
-// cookie, from then on in the row; sealed in both.
+// cookie, from then on in the row; sealed in both. It is written at every press, so
+// that it says nothing of what is not there.
 type state struct {
 	Seed  []byte // the journey's cookies and press tokens are made from it
 	Asked Asked
 
 	LoginID     string            `json:",omitempty"` // as typed, before the login
-	Host        int               // the sibling name that the next certificate is tried at
+	Host        int               `json:",omitempty"` // the sibling name that the next certificate is tried at
 	Certificate *takenCertificate `json:",omitempty"`
 
-	AuthAt      time.Time
+	AuthAt      time.Time            `json:",omitzero"`
 	Method      corebank.LoginMethod `json:",omitempty"`
 	UserName    string               `json:",omitempty"`
 	CompanyName string               `json:",omitempty"`
 	Role        corebank.Role        `json:",omitempty"`
-	With        []login.Sighting     `json:",omitempty"` // what the user was seen with; kept once they are let in
+	With        []login.Sighting     `json:",omitempty"` // what the user was seen with, until they are let in; kept then
 	Question    *corebank.Question   `json:",omitempty"`
-	Answered    bool
+	Answered    bool                 `json:",omitempty"`
 
 	Reused         bool  `json:",omitempty"` // a session let the user in: there was no login
 	Questioned     bool  `json:",omitempty"` // the session's login included the question
 	SessionVersion int64 `json:",omitempty"` // at which a session began; 0: none did
 
-	LetIn     bool // authenticated, and the bank said what there is to link
-	Rights    []corebank.Right
-	Accounts  []corebank.Account
-	Chooses   bool // step 3 is shown
-	Functions []corebank.BusinessFunction
+	LetIn     bool                        `json:",omitempty"` // authenticated, and the bank said what there is to link
+	Rights    []corebank.Right            `json:",omitempty"` // where step 3 is shown
+	Accounts  []corebank.Account          `json:",omitempty"` // until the hand-over
+	Chooses   bool                        `json:",omitempty"` // step 3 is shown
+	Functions []corebank.BusinessFunction `json:",omitempty"`
 
-	PINsAsked   bool // step 4's condition held when the user was let in
-	PINsSettled bool // 確定 or あとで登録して進む
-	MorePINs    bool // 照会用暗証番号の追加登録
-	ResultOpen  bool // a 登録 registered something and was not settled yet
-	PINFaults   []pinFault
-	Draft       *ConsentPress `json:",omitempty"`
-	Visited     []Step
+	PINsAsked   bool       `json:",omitempty"` // step 4's condition held when the user was let in
+	PINsSettled bool       `json:",omitempty"` // 確定 or あとで登録して進む
+	MorePINs    bool       `json:",omitempty"` // 照会用暗証番号の追加登録
+	ResultOpen  bool       `json:",omitempty"` // a 登録 registered something and was not settled yet
+	PINFaults   []pinFault `json:",omitempty"`
+	Visited     []Step     `json:",omitempty"`
 
 	LastErrors []FieldError `json:",omitempty"` // of the last press
 	LastCause  *Cause       `json:",omitempty"` // of the last press, which the same page can try again
 	LastHop    bool         `json:",omitempty"` // the cause is a certificate's: another one may be shown
 
-	Cause   *Cause `json:",omitempty"` // it cannot go on
-	Allowed bool
+	Cause   *Cause   `json:",omitempty"` // it cannot go on
+	Allowed bool     `json:",omitempty"`
 	Reason  Reason   `json:",omitempty"`
 	Receipt *Receipt `json:",omitempty"`
+}
+
+// over returns the state of a journey that came to the hand-over: what its pages
+// showed before is not kept, beside what the receipt says.
+func over(st state) state {
+	st.Rights, st.Accounts, st.With, st.PINFaults = nil, nil, nil, nil
+	return st
 }
 
 type takenCertificate struct {

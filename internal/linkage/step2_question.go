@@ -73,7 +73,7 @@ func (s *Service) decideAnswer(st *standing, a bankAnswer) outcome {
 		if t.Cause != nil {
 			out.act = denied(out.act, string(t.Cause.Reason))
 		}
-		out.seen = s.seen(st)
+		out.seen = s.seen(st, st.st.With)
 		out.session = s.signIn(st, t, st.row.User, st.row.Version+1)
 	case a.err == nil:
 		cause, why := bankCause(a.after)

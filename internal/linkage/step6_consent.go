@@ -172,7 +172,7 @@ func (s *Service) decideConsent(st *standing, p ConsentPress, accounts []coreban
 	if replaces {
 		c.Replaces, c.Extent.EndsAt = old.ID, s.endsWith(st, old)
 	}
-	out := outcome{state: visited(st.st, ConsentStep), approve: &c}
+	out := outcome{state: over(visited(st.st, ConsentStep)), approve: &c}
 	out.act = detail(st.act(ConsentGivenName), "consent", string(c.ID), "functions", words(c.Extent.Functions),
 		"accounts", words(c.Extent.Accounts), "last_day", string(c.Extent.LastDay()), "terms", c.Terms, "replaces", string(c.Replaces))
 	out.state.LastErrors, out.state.LastCause = nil, nil

@@ -12,18 +12,18 @@ import (
 // written yet, and nothing of it is believed further than the partner's
 // registration goes.
 type Asked struct {
-	Handle      string // opaque; the Protocol knows by it which request is answered
-	Client      string
-	Partner     partner.ID
-	Functions   []corebank.BusinessFunction // none: all that the partner may have
-	Accounts    []string                    // names by which the partner knows accounts; none: the customer chooses
-	HistoryDays int                         // 0: as far as the partner may look back
-	Grant       ConsentID                   // the consent that a named grant stands for now; empty: none named
-	GrantAction string                      // create, merge or replace; empty as create
-	Relogin     bool                        // no session may be used
-	ACRs        []string                    // of which the login must be one; none: any
-	LoginHint   string
-	UILocales   []string
+	Handle      string                      `json:",omitempty"` // opaque; the Protocol knows by it which request is answered
+	Client      string                      `json:",omitempty"`
+	Partner     partner.ID                  `json:",omitempty"`
+	Functions   []corebank.BusinessFunction `json:",omitempty"` // none: all that the partner may have
+	Accounts    []string                    `json:",omitempty"` // names by which the partner knows accounts; none: the customer chooses
+	HistoryDays int                         `json:",omitempty"` // 0: as far as the partner may look back
+	Grant       ConsentID                   `json:",omitempty"` // the consent that a named grant stands for now; empty: none named
+	GrantAction string                      `json:",omitempty"` // create, merge or replace; empty as create
+	Relogin     bool                        `json:",omitempty"` // no session may be used
+	ACRs        []string                    `json:",omitempty"` // of which the login must be one; none: any
+	LoginHint   string                      `json:",omitempty"`
+	UILocales   []string                    `json:",omitempty"`
 }
 
 // Visit is one request of a browser to a journey. What is in it came from
