@@ -20,9 +20,13 @@ func TestMain(m *testing.M) {
 }
 
 // TestCommands runs each script of testdata as a session at the terminal.
-func TestCommands(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+func TestCommands(t *testing.T) { testscript.Run(t, sessions("testdata")) }
+
+// sessions are the scripts of a folder, and the words that they have beside
+// testscript's own.
+func sessions(folder string) testscript.Params {
+	return testscript.Params{
+		Dir: folder,
 		Setup: func(e *testscript.Env) error {
 			first, err := freePorts()
 			if err != nil {
@@ -59,7 +63,7 @@ func TestCommands(t *testing.T) {
 				ts.Defer(func() { l.Close() })
 			},
 		},
-	})
+	}
 }
 
 // freePorts returns the first of eight ports that are free now.
