@@ -132,7 +132,7 @@ func TestABackupOfANewerSchemaIsRefused(t *testing.T) {
 
 // What an older program does not survive: its statements name what is gone, or
 // leave out what must be there.
-var breaking = regexp.MustCompile(`(?is)\bDROP\s+(TABLE|COLUMN|VIEW)\b|\bRENAME\b|\bSET\s+NOT\s+NULL\b|\bALTER\s+COLUMN\b|\bADD\s+CONSTRAINT\b`)
+var breaking = regexp.MustCompile(`(?is)\bDROP\s+(TABLE|COLUMN|VIEW)\b|\bRENAME\b|\bSET\s+NOT\s+NULL\b|\bALTER\s+COLUMN\s+\S+\s+(TYPE|DROP\s+DEFAULT|SET\s+DATA)\b|\bADD\s+CONSTRAINT\b`)
 
 var columnsAdded = regexp.MustCompile(`(?i)\bADD\s+COLUMN\b[^;]*`)
 
@@ -156,6 +156,9 @@ func TestAStepThatBreaksOlderProgramsSaysSo(t *testing.T) {
 		"ALTER TABLE a ADD COLUMN b TEXT NOT NULL":            true,
 		"alter table a drop column b":                         true,
 		"ALTER TABLE a RENAME TO b":                           true,
+		"ALTER TABLE a ALTER COLUMN b TYPE TEXT":              true,
+		"ALTER TABLE a ALTER COLUMN b SET NOT NULL":           true,
+		"ALTER TABLE a ALTER COLUMN b SET STORAGE EXTERNAL":   false,
 		"DROP INDEX a_b":                                      false,
 	} {
 		if breaks(sql) != want {
