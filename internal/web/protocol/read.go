@@ -28,11 +28,10 @@ func bodyForm(w http.ResponseWriter, r *http.Request) (oauth.Form, error) {
 	if r.URL.RawQuery != "" || r.URL.ForceQuery {
 		return oauth.Form{}, &oauth.Failure{Code: oauth.InvalidRequest, Word: "parameters go into the body"}
 	}
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
+	if kind := r.Header.Get("Content-Type"); kind != formType && !isForm(kind) {
 		return oauth.Form{}, &oauth.Failure{Code: oauth.InvalidRequest, Word: "Content-Type must be application/x-www-form-urlencoded"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, oauth.MaxFormBytes))
+	body, err := wholeBody(r, http.MaxBytesReader(w, r.Body, oauth.MaxFormBytes))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return oauth.Form{}, &oauth.Failure{Code: oauth.InvalidRequest, Word: "request is too large", Cause: err}
 	}
@@ -40,4 +39,22 @@ func bodyForm(w http.ResponseWriter, r *http.Request) (oauth.Form, error) {
 		return oauth.Form{}, &oauth.Failure{Code: oauth.InvalidRequest, Word: "the body ended early", Cause: err}
 	}
 	return oauth.ParseForm(string(body))
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+// isForm tells it of a content type with parameters, or spelled otherwise.
+func isForm(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	return err == nil && kind == formType
+}
+
+// wholeBody reads a body to its end, at once where its length is known.
+func wholeBody(r *http.Request, body io.Reader) ([]byte, error) {
+	if r.ContentLength < 0 || r.ContentLength > oauth.MaxFormBytes {
+		return io.ReadAll(body)
+	}
+	all := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(body, all)
+	return all, err
 }
