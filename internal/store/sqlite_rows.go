@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 
 	"zombiezen.com/go/sqlite"
 )
@@ -14,6 +15,9 @@ type sqliteStatement struct {
 	*sqlite.Stmt
 	width     int   // how many columns its rows have
 	arguments []int // which argument each parameter takes: SQLite counts parameters as they appear
+
+	values []sqliteValue // room for a row that is being read
+	text   []byte        // and for its texts
 }
 
 // end makes the statement ready for its next use and lets go of what it read. It
@@ -59,39 +63,63 @@ func (s *sqliteStatement) Scan(dest ...any) error {
 	if len(dest) != s.width {
 		return fmt.Errorf("%d places for %d columns", len(dest), s.width)
 	}
+	s.values = s.read(s.values[:0])
+	defer clear(s.values)
 	for i, d := range dest {
-		if err := assign(d, s.value(i)); err != nil {
+		if err := assign(d, &s.values[i]); err != nil {
 			return fmt.Errorf("column %d: %w", i+1, err)
 		}
 	}
 	return nil
 }
 
+// mostTextKept bounds the room for texts that a statement keeps.
+const mostTextKept = 64 << 10
+
+// read adds the values of the row that the statement stands on. All of its texts
+// are parts of one string, which is one allocation instead of a dozen.
+func (s *sqliteStatement) read(values []sqliteValue) []sqliteValue {
+	first := len(values)
+	s.text = s.text[:0]
+	for i := range s.width {
+		v := sqliteValue{kind: s.ColumnType(i)}
+		switch v.kind {
+		case sqlite.TypeInteger:
+			v.n = s.ColumnInt64(i)
+		case sqlite.TypeText:
+			at := len(s.text)
+			s.text = slices.Grow(s.text, s.ColumnLen(i))
+			s.text = s.text[:at+s.ColumnBytes(i, s.text[at:cap(s.text)])]
+			v.n = int64(len(s.text)) // where it ends
+		case sqlite.TypeBlob:
+			v.blob = make([]byte, s.ColumnLen(i))
+			s.ColumnBytes(i, v.blob)
+		case sqlite.TypeFloat:
+			v.n = int64(math.Float64bits(s.ColumnFloat(i)))
+		}
+		values = append(values, v)
+	}
+	text, at := string(s.text), int64(0)
+	for i := first; i < len(values); i++ {
+		if v := &values[i]; v.kind == sqlite.TypeText {
+			v.text, at = text[at:v.n], v.n
+		}
+	}
+	if cap(s.text) > mostTextKept {
+		s.text = nil
+	}
+	return values
+}
+
 // sqliteValue is what stands in one column of a row.
 type sqliteValue struct {
 	kind sqlite.ColumnType
-	n    int64 // an integer, or the bits of a float
+	n    int64 // an integer, the bits of a float, or where a text ends
 	text string
 	blob []byte
 }
 
-func (s *sqliteStatement) value(column int) sqliteValue {
-	v := sqliteValue{kind: s.ColumnType(column)}
-	switch v.kind {
-	case sqlite.TypeInteger:
-		v.n = s.ColumnInt64(column)
-	case sqlite.TypeText:
-		v.text = s.ColumnText(column)
-	case sqlite.TypeBlob:
-		v.blob = make([]byte, s.ColumnLen(column))
-		s.ColumnBytes(column, v.blob)
-	case sqlite.TypeFloat:
-		v.n = int64(math.Float64bits(s.ColumnFloat(column)))
-	}
-	return v
-}
-
-func (v sqliteValue) any() any {
+func (v *sqliteValue) any() any {
 	switch v.kind {
 	case sqlite.TypeInteger:
 		return v.n
@@ -113,10 +141,7 @@ type readRows struct {
 }
 
 func (r *readRows) add(s *sqliteStatement) {
-	r.width = s.width
-	for i := range s.width {
-		r.values = append(r.values, s.value(i))
-	}
+	r.width, r.values = s.width, s.read(r.values)
 }
 
 func (r *readRows) Next() bool {
@@ -136,7 +161,7 @@ func (r *readRows) Scan(dest ...any) error {
 		return fmt.Errorf("%d places for %d columns", len(dest), r.width)
 	}
 	for i, d := range dest {
-		if err := assign(d, r.values[at+i]); err != nil {
+		if err := assign(d, &r.values[at+i]); err != nil {
 			return fmt.Errorf("column %d: %w", i+1, err)
 		}
 	}
@@ -152,7 +177,7 @@ func (f failedRow) Scan(...any) error { return f.err }
 
 // assign puts a value where dest points to. It is as strict as pgx: no number
 // becomes a text, and NULL wants a pointer.
-func assign(dest any, v sqliteValue) error {
+func assign(dest any, v *sqliteValue) error {
 	switch d := dest.(type) {
 	case *string:
 		if v.kind == sqlite.TypeText {
@@ -162,6 +187,16 @@ func assign(dest any, v sqliteValue) error {
 	case *int64:
 		if v.kind == sqlite.TypeInteger {
 			*d = v.n
+			return nil
+		}
+	case **int64:
+		switch v.kind {
+		case sqlite.TypeInteger:
+			n := v.n
+			*d = &n
+			return nil
+		case sqlite.TypeNull:
+			*d = nil
 			return nil
 		}
 	case *[]byte:
@@ -178,7 +213,7 @@ func assign(dest any, v sqliteValue) error {
 	return assignByKind(reflect.ValueOf(dest), v)
 }
 
-func assignByKind(dest reflect.Value, v sqliteValue) error {
+func assignByKind(dest reflect.Value, v *sqliteValue) error {
 	if dest.Kind() != reflect.Pointer || dest.IsNil() {
 		return fmt.Errorf("cannot read into a %s", dest.Type())
 	}
