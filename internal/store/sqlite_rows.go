@@ -73,7 +73,7 @@ func (s *sqliteStatement) Scan(dest ...any) error {
 	return nil
 }
 
-// mostTextKept bounds the room for texts that a statement keeps.
+// mostTextKept bounds the room for texts that a statement keeps, in bytes.
 const mostTextKept = 64 << 10
 
 // read adds the values of the row that the statement stands on. All of its texts
@@ -86,14 +86,11 @@ func (s *sqliteStatement) read(values []sqliteValue) []sqliteValue {
 		switch v.kind {
 		case sqlite.TypeInteger:
 			v.n = s.ColumnInt64(i)
-		case sqlite.TypeText:
+		case sqlite.TypeText, sqlite.TypeBlob:
 			at := len(s.text)
 			s.text = slices.Grow(s.text, s.ColumnLen(i))
 			s.text = s.text[:at+s.ColumnBytes(i, s.text[at:cap(s.text)])]
 			v.n = int64(len(s.text)) // where it ends
-		case sqlite.TypeBlob:
-			v.blob = make([]byte, s.ColumnLen(i))
-			s.ColumnBytes(i, v.blob)
 		case sqlite.TypeFloat:
 			v.n = int64(math.Float64bits(s.ColumnFloat(i)))
 		}
@@ -101,7 +98,7 @@ func (s *sqliteStatement) read(values []sqliteValue) []sqliteValue {
 	}
 	text, at := string(s.text), int64(0)
 	for i := first; i < len(values); i++ {
-		if v := &values[i]; v.kind == sqlite.TypeText {
+		if v := &values[i]; v.kind == sqlite.TypeText || v.kind == sqlite.TypeBlob {
 			v.text, at = text[at:v.n], v.n
 		}
 	}
@@ -114,9 +111,8 @@ func (s *sqliteStatement) read(values []sqliteValue) []sqliteValue {
 // sqliteValue is what stands in one column of a row.
 type sqliteValue struct {
 	kind sqlite.ColumnType
-	n    int64 // an integer, the bits of a float, or where a text ends
-	text string
-	blob []byte
+	n    int64  // an integer, the bits of a float, or where a text ends
+	text string // a BLOB too
 }
 
 func (v *sqliteValue) any() any {
@@ -126,7 +122,7 @@ func (v *sqliteValue) any() any {
 	case sqlite.TypeText:
 		return v.text
 	case sqlite.TypeBlob:
-		return v.blob
+		return []byte(v.text)
 	case sqlite.TypeFloat:
 		return math.Float64frombits(uint64(v.n))
 	}
@@ -200,8 +196,12 @@ func assign(dest any, v *sqliteValue) error {
 			return nil
 		}
 	case *[]byte:
-		if v.kind == sqlite.TypeBlob || v.kind == sqlite.TypeNull {
-			*d = v.blob
+		switch v.kind {
+		case sqlite.TypeBlob:
+			*d = []byte(v.text)
+			return nil
+		case sqlite.TypeNull:
+			*d = nil
 			return nil
 		}
 	case *any:
@@ -251,7 +251,7 @@ func assignByKind(dest reflect.Value, v *sqliteValue) error {
 		}
 	case sqlite.TypeBlob:
 		if bytes {
-			to.SetBytes(v.blob)
+			to.SetBytes([]byte(v.text))
 			return nil
 		}
 	case sqlite.TypeFloat:
