@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,7 +35,7 @@ func connectSQLite(ctx context.Context, address string, more ...sqliteSetting) (
 	}
 	conn.SetBusyTimeout(busyFor)
 	c := &sqliteConn{conn: conn, statements: map[string]*sqliteStatement{}}
-	for _, s := range append(sqliteSettings, more...) {
+	for _, s := range slices.Concat(sqliteSettings, more) {
 		if err := c.set(ctx, s); err != nil {
 			c.close()
 			return nil, err

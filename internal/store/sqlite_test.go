@@ -150,3 +150,19 @@ func TestADatabaseFileIsItsOwnersAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatReadsCannotWrite(t *testing.T) {
+	db := open(t, store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "renkei.db"), Passive: true})
+	in := db.Institution("demo")
+	var step int
+	for range 3 { // the connection that was refused is not used again
+		err := in.Row(t.Context(), `INSERT INTO schema_breaks (step) VALUES ($1) RETURNING step`, []any{999}, &step)
+		if err == nil {
+			t.Error("a look-up wrote")
+		}
+	}
+	var n int
+	if err := in.Row(t.Context(), `SELECT COUNT(*) FROM schema_breaks WHERE step = 999`, nil, &n); err != nil || n != 0 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}

@@ -27,7 +27,8 @@ type reader interface {
 type looker interface {
 	reader
 	// Each calls scan for every row that a look-up finds, the first as number 0;
-	// after a failure on the way it may begin anew with it.
+	// after a failure on the way it may begin anew with it. scan reads the row and
+	// asks the database nothing: a connection may stand on that row.
 	Each(ctx context.Context, l *lookUp, scan func(n int, r row) error, args ...any) error
 	// Together is Each of look-ups none of which needs another's answer, in as few
 	// round trips as can be. It is no snapshot.
