@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"renkei.dev/internal/fault"
@@ -148,6 +149,7 @@ func (g *pgGroups) commitGroup(group []*pgWaiting) {
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
+	unsent := 0
 	for together := len(group) > 1; len(group) > 0; {
 		began := time.Now()
 		failing, err := g.send(ctx, group, together)
@@ -159,6 +161,9 @@ func (g *pgGroups) commitGroup(group []*pgWaiting) {
 		case givenUp(err):
 			tell(group, errAlone)
 			return
+		case pgconn.SafeToRetry(err) && unsent < pgWriters:
+			unsent++ // the connection had ended before anything went out by it: to another
+			continue
 		case failing == nobody || kindOf(err) == fault.Unavailable:
 			tell(group, err)
 			return
