@@ -150,7 +150,7 @@ func (g *pgGroups) commitGroup(group []*pgWaiting) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	unsent := 0
-	for together := len(group) > 1; len(group) > 0; {
+	for together := len(group) > 1 || group[0].repeats(); len(group) > 0; {
 		began := time.Now()
 		failing, err := g.send(ctx, group, together)
 		g.meter.Committed(len(group), time.Since(began), err == nil)

@@ -35,6 +35,17 @@ func bundled(group []*pgWaiting) []bundle {
 	return all
 }
 
+// repeats tells whether a Commit has an effect twice in a row, such as remembering
+// an assertion and a proof.
+func (r *pgWaiting) repeats() bool {
+	for i, q := range r.queued {
+		if i > 0 && q.effect != nil && q.effect == r.queued[i-1].effect {
+			return true
+		}
+	}
+	return false
+}
+
 // statement returns what the bundle is for the database. Its pieces are in the
 // order of their parameters, so that two groups take the locks of the same rows in
 // the same order.

@@ -73,7 +73,13 @@ func TestCommitsThatWaitTogetherAreOneStatementOfAKind(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		counted(t, in, map[string]int{"replays": 40, "pushed_requests WHERE spent_at IS NOT NULL": 20, "audit": 40})
+		if err := together(t, in, 3, push(20, "one", "two"))[0]; err != nil {
+			t.Error(err)
+		}
+		if err := together(t, in, 3, push(21, "three", "two"))[0]; !errors.As(err, new(oauth.Replayed)) {
+			t.Errorf("a proof that was seen: %v", err)
+		}
+		counted(t, in, map[string]int{"replays": 42, "pushed_requests WHERE spent_at IS NOT NULL": 20, "audit": 41})
 	})
 }
 
