@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// remembered is how many journeys a node remembers.
-const remembered = 2048
+// remembered is how many journeys a node remembers: more than are under way at it
+// within the minutes that one takes.
+const remembered = 512
 
 // memory is the journeys that this node saw last, opened. It saves a journey whose
 // requests come to one node the opening of its state at each of them, and says

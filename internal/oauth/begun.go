@@ -4,7 +4,7 @@ import "sync"
 
 // maxBegun is how many requests a node keeps in mind between their opening and
 // their answer.
-const maxBegun = 2048
+const maxBegun = 512
 
 // begunRequests are the requests that browsers opened at this node and that no
 // press has answered yet. What was asked never changes once it is kept; whether it

@@ -78,6 +78,25 @@ func (f *flows) another() {
 	}
 }
 
+// twoNodes returns what goes from one of two servers to the other, which have seen
+// a flow each.
+func (f *flow) twoNodes(t *testing.T) func() {
+	type node struct {
+		engine *oauth.Engine
+		svc    *linkage.Service
+	}
+	here := node{f.Engine, f.flows.desk.svc}
+	f.another()
+	there := node{f.Engine, f.flows.desk.svc}
+	if err := f.run("crowd.0001", nil); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		f.Engine, f.flows.desk.svc = here.engine, here.svc
+		here, there = there, here
+	}
+}
+
 // flow is one user's browser and its partner's software, and how often the server
 // went to the database at each step.
 type flow struct {
@@ -182,13 +201,17 @@ func (f *flow) run(user string, between func()) error {
 // once for what its page shows, and commits once.
 func TestACodeFlowWithASessionAsksTheDatabaseOnceForEachPage(t *testing.T) {
 	for _, node := range []struct {
-		name string
-		most map[string]went
+		name  string
+		nodes int // that take turns; 0: every request comes to a new one
+		most  map[string]went
 	}{
-		{"at one node", map[string]went{
+		{"at one node", 1, map[string]went{
 			"PAR": {1, 1}, "authorize": {3, 1}, "consent page": {1, 0}, "allow": {1, 1}, "hand-over page": {1, 0}, "token": {2, 1},
 		}},
-		{"every request at another node", map[string]went{
+		{"at two nodes in turn", 2, map[string]went{
+			"PAR": {1, 1}, "authorize": {3, 1}, "consent page": {2, 0}, "allow": {1, 1}, "hand-over page": {1, 0}, "token": {2, 1},
+		}},
+		{"every request at another node", 0, map[string]went{
 			"PAR": {2, 1}, "authorize": {4, 1}, "consent page": {2, 0}, "allow": {4, 1}, "hand-over page": {1, 0}, "token": {3, 1},
 		}},
 	} {
@@ -201,8 +224,11 @@ func TestACodeFlowWithASessionAsksTheDatabaseOnceForEachPage(t *testing.T) {
 					}
 				}
 				var between func()
-				if node.name != "at one node" {
+				if node.nodes != 1 {
 					between = f.another
+				}
+				if node.nodes == 2 {
+					between = f.twoNodes(t)
 				}
 				f.steps = map[string]went{}
 				if err := f.run("crowd.0001", between); err != nil {
