@@ -25,7 +25,6 @@ type endings struct {
 	in  *store.Institution
 	now time.Time
 	ids *store.IDs
-	n   int
 }
 
 func newEndings(t *testing.T, in *store.Institution) *endings {

@@ -66,15 +66,36 @@ func (p *sqliteReaders) Each(ctx context.Context, l *lookUp, scan func(int, row)
 	return c.each(l.one, args, l.unique, scan)
 }
 
+// Together looks in one read transaction, which costs locks of the file and a look at
+// the log once, and is one snapshot.
 func (p *sqliteReaders) Together(ctx context.Context, all ...asked) (err error) {
 	c, err := p.take(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { p.give(c, err) }()
+	if len(all) > 1 {
+		if _, err := c.Exec(ctx, `BEGIN`); err != nil {
+			return err
+		}
+		defer func() {
+			if ending := c.endReading(ctx); err == nil {
+				err = ending
+			}
+		}()
+	}
 	for i := 0; err == nil && i < len(all); i++ {
 		err = c.each(all[i].look.one, all[i].args, all[i].look.unique, all[i].scan)
 	}
+	return err
+}
+
+// endReading ends a read transaction, unless a failure on the way has.
+func (c *sqliteConn) endReading(ctx context.Context) error {
+	if c.conn.AutocommitEnabled() {
+		return nil
+	}
+	_, err := c.Exec(ctx, `COMMIT`)
 	return err
 }
 
@@ -114,9 +135,10 @@ func (p *sqliteReaders) take(ctx context.Context) (*sqliteConn, error) {
 	return c, nil
 }
 
-// give gives a connection back after what became of its use.
+// give gives a connection back after what became of its use. One that failed inside
+// of a transaction, and is in it still, is of no more use.
 func (p *sqliteReaders) give(c *sqliteConn, err error) {
-	if err != nil && brokenSQLite(err) {
+	if err != nil && (brokenSQLite(err) || !c.conn.AutocommitEnabled()) {
 		c.close()
 	} else {
 		p.mu.Lock()

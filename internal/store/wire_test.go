@@ -251,7 +251,7 @@ func TestALineThatBreaksAgainAndAgainTearsNothing(t *testing.T) {
 	private.Need(t)
 	direct := private.Create(t)
 	whole, bank := open(t, store.Config{URL: direct, Passive: true}), openBank(t)
-	for direction, after := range map[string][]int{"downstream": {9000, 11000, 13000, 16000}, "upstream": {16000, 19000, 23000, 30000}} {
+	for direction, after := range map[string][]int{"downstream": {7000, 8000, 9000, 11000}, "upstream": {12000, 15000, 18000, 22000}} {
 		for _, bytes := range after {
 			t.Run(fmt.Sprintf("%d bytes %s", bytes, direction), func(t *testing.T) {
 				w := throughWire(t, direct)
