@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -90,8 +89,8 @@ type keysKept struct {
 	now   func() time.Time
 
 	kept   atomic.Pointer[keptRing]
-	asking sync.Mutex
-	failed time.Time // when that was told; under asking
+	asking chan struct{} // holds who asks
+	failed time.Time     // when that was told; of who asks
 }
 
 // keptRing is never changed.
@@ -106,7 +105,9 @@ func (r *keptRing) isDue(now time.Time) bool { return !r.due.IsZero() && !now.Be
 
 // keysOf reads the keys that an issuer starts with.
 func (a *App) keysOf(ctx context.Context, institution string, files []jose.Key, kept *store.Institution) (*keysKept, error) {
-	k := &keysKept{store: kept, files: files, open: a.hsmKey, log: a.cfg.Log.With("institution", institution), now: a.cfg.Now}
+	k := &keysKept{
+		store: kept, files: files, open: a.hsmKey, log: a.cfg.Log.With("institution", institution), now: a.cfg.Now, asking: make(chan struct{}, 1),
+	}
 	next, err := k.read(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -116,16 +117,25 @@ func (a *App) keysOf(ctx context.Context, institution string, files []jose.Key, 
 }
 
 // Ring returns the keys in force. Where those in the database cannot be read or
-// used, those before them stay in force.
+// used, those before them stay in force. Who comes while somebody asks waits for the
+// answer: a node that nobody wanted a key of for a day would else sign once more with
+// one that was removed meanwhile, and publish it.
 func (k *keysKept) Ring() *jose.Ring {
-	kept := k.kept.Load()
-	if kept.still() && !kept.isDue(k.now()) {
+	kept, good := k.good()
+	if good {
 		return kept.Ring
 	}
-	if !k.asking.TryLock() { // somebody asks already
+	patience := time.NewTimer(keysAskedWithin)
+	defer patience.Stop()
+	select {
+	case k.asking <- struct{}{}:
+	case <-patience.C: // an HSM that hangs must not hold everybody
+		return k.kept.Load().Ring
+	}
+	defer func() { <-k.asking }()
+	if kept, good = k.good(); good {
 		return kept.Ring
 	}
-	defer k.asking.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), keysAskedWithin)
 	defer cancel()
 	next, err := k.read(ctx, kept)
@@ -139,6 +149,12 @@ func (k *keysKept) Ring() *jose.Ring {
 	}
 	k.kept.Store(next)
 	return next.Ring
+}
+
+// good returns the keys that are kept, and whether they may be used once more.
+func (k *keysKept) good() (*keptRing, bool) {
+	kept := k.kept.Load()
+	return kept, kept.still() && !kept.isDue(k.now())
 }
 
 // read reads the keys, or finds that they are the same as before.
