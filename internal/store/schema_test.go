@@ -117,6 +117,36 @@ func TestASchemaThatSomebodyHoldsIsNotWaitedForWithoutEnd(t *testing.T) {
 	}
 }
 
+// A step that makes an index beside running servers, and was given up for whoever held
+// the table, leaves one behind that has the name and is never used.
+func TestAnIndexThatCouldNotBeFinishedIsMadeAnew(t *testing.T) {
+	private.Need(t)
+	cfg := store.Config{URL: private.Create(t), Box: box(t), Log: slog.New(slog.DiscardHandler)}
+	open(t, cfg)
+	conn, err := pgx.Connect(t.Context(), cfg.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, sql := range []string{
+		`UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('consents_live_user'::regclass, 'consents_ended'::regclass)`,
+		`DELETE FROM goose_db_version WHERE version_id IN (33, 36)`,
+	} {
+		if done, err := conn.Exec(t.Context(), sql); err != nil || done.RowsAffected() != 2 {
+			t.Fatal(done, err)
+		}
+	}
+	if _, err := store.Migrations(t.Context(), cfg, true); err != nil {
+		t.Fatal(err)
+	}
+	var usable int
+	err = conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_index WHERE indisvalid
+		AND indexrelid IN ('consents_live_user'::regclass, 'consents_ended'::regclass)`).Scan(&usable)
+	if err != nil || usable != 2 {
+		t.Errorf("%d of 2 can be used: %v", usable, err)
+	}
+}
+
 func TestABackupOfANewerSchemaIsRefused(t *testing.T) {
 	from := store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "from.db"), Box: box(t)}
 	newer(t, open(t, from), 19)

@@ -3,4 +3,6 @@
 
 -- Consents that ended are removed in the order in which they did. Servers go on
 -- meanwhile.
-CREATE INDEX CONCURRENTLY IF NOT EXISTS consents_ended ON consents (institution, ended_at) WHERE state = 'ended';
+-- One that could not be finished stands there and is never used.
+DROP INDEX CONCURRENTLY IF EXISTS consents_ended;
+CREATE INDEX CONCURRENTLY consents_ended ON consents (institution, ended_at) WHERE state = 'ended';
