@@ -88,8 +88,8 @@ func ownScopes() scopes { return scopes{ScopePartner, ScopeGrantQuery, ScopeGran
 
 // cutScope is cut over a scope as it was granted.
 func cutScope(granted string, allowed scopes, functions []corebank.BusinessFunction) string {
-	words, _ := parseScope(granted)
-	if left := words.cut(allowed, functions); len(left) < len(words) {
+	words, wrong := parseScope(granted)
+	if left := words.cut(allowed, functions); wrong != nil || len(left) < len(words) {
 		return left.String()
 	}
 	return granted
