@@ -2,7 +2,9 @@ package linkage
 
 import (
 	"bytes"
+	"maps"
 	"sync"
+	"time"
 )
 
 // remembered is how many journeys a node remembers: more than are under way at it
@@ -48,6 +50,14 @@ func (m *memory) remember(row Row, st state) {
 		m.next = (m.next + 1) % remembered
 	}
 	m.seen[row.ID] = &seenJourney{row, st}
+}
+
+// forget drops the journeys that began before, for a node that sees no others: what
+// was typed in them is not to be in its memory for longer than in the database.
+func (m *memory) forget(before time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.seen, func(_ JourneyID, j *seenJourney) bool { return j.row.BeganAt.Before(before) })
 }
 
 // stateOf returns the state of a row; old is what was remembered of its journey.

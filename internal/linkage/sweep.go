@@ -52,6 +52,7 @@ func (c Discarded) Act() audit.Act { return c.Done }
 // more of it may be left.
 func (s *Service) Sweep(ctx context.Context, limit int) (bool, error) {
 	now := s.now()
+	s.memory.forget(now.Add(-keptFor))
 	if err := s.Store.Forget(ctx, now.Add(-keptFor)); err != nil {
 		return false, fault.Wrap(fault.Of(err), "forget what is over", err)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -145,4 +146,13 @@ func (db *DB) WriterPlan(ctx context.Context, e Effect) (plan string, err error)
 	}
 	_, err = c.Conn().PgConn().Exec(ctx, `DEALLOCATE ALL`).ReadAll()
 	return plan, err
+}
+
+// AgainWithoutRows repeats a look-up that had scanned a row, and now finds none.
+func (db *DB) AgainWithoutRows(ctx context.Context) error {
+	q := &pgRead{
+		ctx: ctx, look: accessTokenByKey, args: []any{int64(1), "nowhere", []byte{}}, scan: func(int, row) error { return nil },
+		rows: 1, reads: db.engine.(*postgresEngine).reads,
+	}
+	return q.again(errors.New("the line broke"))
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"renkei.dev/internal/fault"
 )
 
 // pgReads sends the look-ups that wait at the same time as one pipeline, and those
@@ -79,13 +81,20 @@ func (q *pgRead) wait() error {
 }
 
 // again repeats alone a look-up that failed beside others: a pipeline ends at its
-// first failure, whosever it is.
+// first failure, whosever it is. Where rows were scanned that are gone by now, whoever
+// asked still has them and cannot be told otherwise.
 func (q *pgRead) again(err error) error {
 	if err == nil {
 		return nil
 	}
-	return q.alone()
+	scanned := q.rows > 0
+	if err := q.alone(); err != nil || !scanned || q.rows > 0 {
+		return err
+	}
+	return errVanished
 }
+
+var errVanished = fault.New(fault.Unavailable, "what was looked for went away meanwhile")
 
 func (q *pgRead) alone() error {
 	ctx, cancel := bounded(q.ctx)

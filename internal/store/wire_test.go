@@ -273,3 +273,11 @@ func TestALineThatBreaksAgainAndAgainTearsNothing(t *testing.T) {
 		t.Errorf("%+v, bad %v", r, r.Bad)
 	}
 }
+
+func TestWhatWasReadFromABrokenLineAndIsGoneIsNoAnswer(t *testing.T) {
+	private.Need(t)
+	db := open(t, store.Config{URL: private.Create(t)})
+	if err := db.AgainWithoutRows(t.Context()); fault.Of(err) != fault.Unavailable || err == nil {
+		t.Errorf("got %v", err)
+	}
+}
