@@ -35,10 +35,10 @@ func TestAPINThatChangedAtTheBranchIsRefusedFewerTimesThanTheCoreAllows(t *testi
 		release, began := make(chan struct{}), make(chan struct{}, 60)
 		call := func(context.Context, corebank.InquiryPIN) error {
 			asked.Add(1)
-			began <- struct{}{}
-			if n := now.Add(1); n > most.Load() {
-				most.Store(n)
+			n := now.Add(1)
+			for before := most.Load(); n > before && !most.CompareAndSwap(before, n); before = most.Load() {
 			}
+			began <- struct{}{}
 			<-release
 			now.Add(-1)
 			return corebank.WrongSecret{Remaining: int(5 - asked.Load())}
