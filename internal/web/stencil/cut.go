@@ -96,16 +96,22 @@ func (c *cutter) action(n *parse.ActionNode, in scope) (step, error) {
 	return place.write(e), nil
 }
 
+// lists returns both ways of a branch: the first has a dot of its own, which is in's
+// where the branch sets none.
+func (c *cutter) lists(n *parse.BranchNode, in scope, dot reflect.Type) (then, otherwise []step, err error) {
+	if then, err = c.list(n.List, scope{in.root, dot}); err != nil {
+		return nil, nil, err
+	}
+	otherwise, err = c.list(n.ElseList, in)
+	return then, otherwise, err
+}
+
 func (c *cutter) branch(n *parse.IfNode, in scope) (step, error) {
 	holds, err := c.condition(n.Pipe, in)
 	if err != nil {
 		return nil, err
 	}
-	then, err := c.list(n.List, in)
-	if err != nil {
-		return nil, err
-	}
-	otherwise, err := c.list(n.ElseList, in)
+	then, otherwise, err := c.lists(&n.BranchNode, in, in.dot)
 	if err != nil {
 		return nil, err
 	}
@@ -123,11 +129,7 @@ func (c *cutter) with(n *parse.WithNode, in scope) (step, error) {
 	if err != nil {
 		return nil, err
 	}
-	then, err := c.list(n.List, scope{in.root, e.typ})
-	if err != nil {
-		return nil, err
-	}
-	otherwise, err := c.list(n.ElseList, in)
+	then, otherwise, err := c.lists(&n.BranchNode, in, e.typ)
 	if err != nil {
 		return nil, err
 	}
@@ -152,11 +154,7 @@ func (c *cutter) ranged(n *parse.RangeNode, in scope) (step, error) {
 	if e.typ.Kind() != reflect.Slice || e.typ.Elem().Kind() == reflect.Interface {
 		return nil, other(n.Pipe, "only html/template goes through more than slices")
 	}
-	each, err := c.list(n.List, scope{in.root, e.typ.Elem()})
-	if err != nil {
-		return nil, err
-	}
-	otherwise, err := c.list(n.ElseList, in)
+	each, otherwise, err := c.lists(&n.BranchNode, in, e.typ.Elem())
 	if err != nil {
 		return nil, err
 	}
