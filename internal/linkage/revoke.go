@@ -92,7 +92,7 @@ func (s *Service) UnlockAnswers(ctx context.Context, user corebank.UserID, by au
 
 // UnlockPIN lets the inquiry PIN of an account be tried again.
 func (s *Service) UnlockPIN(ctx context.Context, account corebank.AccountID, by audit.Actor, words string) error {
-	return s.unlock(ctx, pinKey(account), by, words)
+	return s.unlock(ctx, PINKey(account), by, words)
 }
 
 // UnlockLogin lets a login id be tried again.

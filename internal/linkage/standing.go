@@ -187,7 +187,8 @@ func (s *Service) gather(ctx context.Context, st *standing) error {
 	return nil
 }
 
-func pinKey(a corebank.AccountID) login.Key {
+// PINKey is under which the tries of an account's inquiry PIN are counted (rule 4).
+func PINKey(a corebank.AccountID) login.Key {
 	return login.Key{Way: login.ByPIN, Subject: string(a)}
 }
 

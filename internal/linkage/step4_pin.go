@@ -40,13 +40,13 @@ func (s *Service) RegisterPINs(ctx context.Context, v Visit, p PINPress) (Result
 		keys: func(*standing) []login.Key {
 			keys := make([]login.Key, 0, len(chosen))
 			for _, c := range chosen {
-				keys = append(keys, pinKey(c.account))
+				keys = append(keys, PINKey(c.account))
 			}
 			return keys
 		},
 		ask: func(ctx context.Context, _ *standing, tickets map[login.Key]login.Ticket) []pinAsked {
 			for i := range chosen {
-				chosen[i].ticket, chosen[i].tried = tickets[pinKey(chosen[i].account)]
+				chosen[i].ticket, chosen[i].tried = tickets[PINKey(chosen[i].account)]
 			}
 			return s.askPINs(ctx, chosen, p.Same)
 		},

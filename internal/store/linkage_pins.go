@@ -42,7 +42,7 @@ func (in *Institution) PINs(ctx context.Context, accounts []corebank.AccountID) 
 // is how many slots were held at now, counted only where the counter counts
 // something; all of it is one snapshot.
 func (in *Institution) PINInUse(ctx context.Context, account corebank.AccountID, now time.Time) (pins []linkage.StoredPIN, counter login.Counter, held int, err error) {
-	counter = login.New(login.Key{Way: login.ByPIN, Subject: string(account)})
+	counter = login.New(linkage.PINKey(account))
 	var flying int64
 	err = in.read.Each(ctx, pinInUse, func(n int, r row) error {
 		if n == 0 {
@@ -72,7 +72,7 @@ var pinInUse = lookUpBy(`SELECT user_id, state, pin, p.version,
 // PINBudget returns the counter of an account's tries and how many of its slots
 // were held at now, in one snapshot.
 func (in *Institution) PINBudget(ctx context.Context, account corebank.AccountID, now time.Time) (counter login.Counter, held int, err error) {
-	counter = login.New(login.Key{Way: login.ByPIN, Subject: string(account)})
+	counter = login.New(linkage.PINKey(account))
 	rs, err := in.read.Query(ctx, `SELECT way, subject, version, taken, wrong, cap, stops, stopped_until, era, flying, flying_until,
 			(SELECT COUNT(*) FROM pin_slots s WHERE s.institution = c.institution AND s.account_id = c.subject AND s.until > $3)
 		FROM login_counters c WHERE institution = $1 AND way = 'pin' AND subject = $2`, in.id, string(account), micros(now))

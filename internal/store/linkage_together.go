@@ -47,7 +47,7 @@ func (k *keptRows) kept(n linkage.Needs) linkage.Kept {
 func pinKeys(accounts []corebank.AccountID) []login.Key {
 	keys := make([]login.Key, len(accounts))
 	for i, a := range accounts {
-		keys[i] = login.Key{Way: login.ByPIN, Subject: string(a)}
+		keys[i] = linkage.PINKey(a)
 	}
 	return keys
 }
