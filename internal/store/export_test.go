@@ -16,6 +16,9 @@ type Tx = tx
 // ErrNone is what Scan returns when there is no row.
 var ErrNone = errNone
 
+// Channel is where changes are announced.
+const Channel = channel
+
 // Write applies work that belongs to no change.
 func (in *Institution) Write(ctx context.Context, w func(context.Context, Tx) error) error {
 	return in.write(ctx, w)

@@ -205,40 +205,58 @@ const (
 	assertionsOfAHistory = 12
 )
 
+// historiesAtMost is how often a history is begun anew that showed too little: with
+// connections that break under many who share them, most may be left with nothing
+// that is known. Every one of them has to be linearizable.
+const historiesAtMost = 5
+
 func TestWhatThreeNodesAnswerAtOnceIsWhatOneWouldAnswer(t *testing.T) {
 	private.Need(t)
 	for _, faulty := range []bool{false, true} {
 		t.Run(fmt.Sprintf("connections that break: %v", faulty), func(t *testing.T) {
-			url := private.Create(t)
-			nodes := nodesOf(t, url)
-			codes := map[*oauthtest.Software]string{}
-			for range grantsOfAHistory {
-				client := nodes[0].client.Again()
-				codes[client], _ = nodes[0].code(client, asking(client))
+			for range historiesAtMost {
+				h := recorded(t, faulty)
+				h.check(t)
+				t.Logf("%d operations: %d granted, %d refused, %d unknown", len(h.all), h.count(granted), h.count(refused), h.count(unknown))
+				if h.count(refused) > 0 && h.count(granted) >= grantsOfAHistory && (h.count(unknown) > 0) == faulty {
+					return
+				}
+				if !faulty {
+					break
+				}
 			}
-			h := &history{began: time.Now()}
-			if faulty {
-				// A connection is ended only after something came through since the last
-				// one, so that a slow machine is not left with nothing that is known.
-				defer breakConnections(t, url, func() int { return h.count(granted) + h.count(refused) })()
-			}
-			var all sync.WaitGroup
-			n := 0
-			for client, code := range codes {
-				h.grant(t, &all, nodes, n, client, code)
-				n++
-			}
-			for i := range assertionsOfAHistory {
-				h.assertion(t, &all, nodes, grantsOfAHistory+i)
-			}
-			all.Wait()
-			h.check(t)
-			t.Logf("%d operations: %d granted, %d refused, %d unknown", len(h.all), h.count(granted), h.count(refused), h.count(unknown))
-			if h.count(refused) == 0 || h.count(granted) < grantsOfAHistory || (h.count(unknown) > 0) != faulty {
-				t.Error("this shows less than it should")
-			}
+			t.Error("this shows less than it should")
 		})
 	}
+}
+
+// recorded is one history of three nodes on a database of their own.
+func recorded(t *testing.T, faulty bool) *history {
+	t.Helper()
+	url := private.Create(t)
+	nodes := nodesOf(t, url)
+	codes := map[*oauthtest.Software]string{}
+	for range grantsOfAHistory {
+		client := nodes[0].client.Again()
+		codes[client], _ = nodes[0].code(client, asking(client))
+	}
+	h := &history{began: time.Now()}
+	if faulty {
+		// A connection is ended only after something came through since the last
+		// one, so that a slow machine is not left with nothing that is known.
+		defer breakConnections(t, url, func() int { return h.count(granted) + h.count(refused) })()
+	}
+	var all sync.WaitGroup
+	n := 0
+	for client, code := range codes {
+		h.grant(t, &all, nodes, n, client, code)
+		n++
+	}
+	for i := range assertionsOfAHistory {
+		h.assertion(t, &all, nodes, grantsOfAHistory+i)
+	}
+	all.Wait()
+	return h
 }
 
 // grant lets one or two redeem a code, and others use what it gave, on every node.
