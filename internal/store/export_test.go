@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"renkei.dev/internal/audit"
 )
 
@@ -126,28 +128,49 @@ func Effects() (all []Effect) {
 	return all
 }
 
+// LookUps returns the statements of look-ups that many make at the same time.
+func LookUps() []string {
+	all := []string{usedTokens}
+	for _, l := range []*lookUp{
+		accessTokenByKey, refreshTokenByKey, codeByKey, pushedByKey, challengeUsed, journeyByID, sessionByDigest,
+		pinInUse, pinsByAccounts.of(1), pinsByAccounts.of(3),
+	} {
+		all = append(all, l.one, l.many)
+	}
+	return all
+}
+
 // WriterPlan returns how the writers' connections of PostgreSQL would run a
 // statement for whatever its parameters are.
 func (db *DB) WriterPlan(ctx context.Context, e Effect) (plan string, err error) {
-	c, err := db.engine.(*postgresEngine).groups.pool.Acquire(ctx)
+	return planned(ctx, db.engine.(*postgresEngine).groups.pool, e.Many)
+}
+
+// ReaderPlan is WriterPlan of the other connections.
+func (db *DB) ReaderPlan(ctx context.Context, sql string) (plan string, err error) {
+	return planned(ctx, db.engine.(*postgresEngine).pool, sql)
+}
+
+func planned(ctx context.Context, pool *pgxpool.Pool, sql string) (plan string, err error) {
+	c, err := pool.Acquire(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer c.Release()
-	nothing := strings.TrimSuffix(strings.Repeat("'{}', ", len(e.Types)), ", ")
-	for _, sql := range []string{`DEALLOCATE ALL`, `PREPARE looked (` + strings.Join(e.Types, "[], ") + `[]) AS ` + e.Many} {
-		if _, err := c.Conn().PgConn().Exec(ctx, sql).ReadAll(); err != nil {
-			return "", err
-		}
+	pg := c.Conn().PgConn()
+	said, err := pg.Prepare(ctx, "looked", sql, nil)
+	if err != nil {
+		return "", err
 	}
-	rows, err := c.Conn().PgConn().Exec(ctx, `EXPLAIN EXECUTE looked (`+nothing+`)`).ReadAll()
+	nothing := strings.TrimSuffix(strings.Repeat("NULL, ", len(said.ParamOIDs)), ", ")
+	rows, err := pg.Exec(ctx, `EXPLAIN EXECUTE looked (`+nothing+`)`).ReadAll()
 	if err != nil {
 		return "", err
 	}
 	for _, r := range rows[0].Rows {
 		plan += string(r[0]) + "\n"
 	}
-	_, err = c.Conn().PgConn().Exec(ctx, `DEALLOCATE ALL`).ReadAll()
+	_, err = pg.Exec(ctx, `DEALLOCATE looked`).ReadAll()
 	return plan, err
 }
 

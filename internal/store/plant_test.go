@@ -34,11 +34,12 @@ func TestAStoreIsFilledWithLiveConsentsForAMeasurement(t *testing.T) {
 			}
 		}
 		var whole int
-		if err := in.Row(t.Context(), `SELECT COUNT(*) FROM consents c
-			JOIN grants g ON g.institution = c.institution AND g.consent_id = c.id
-			JOIN refresh_tokens r ON r.institution = c.institution AND r.consent_id = c.id AND r.grant_row = g.id
-			JOIN access_tokens a ON a.institution = c.institution AND a.consent_id = c.id AND a.grant_id = g.grant_id
-			WHERE c.institution = $1`, []any{in.ID()}, &whole); err != nil || whole != n {
+		if err := in.Row(t.Context(), `SELECT COUNT(*) FROM (
+			SELECT c.id, g.grant_id FROM refresh_tokens r
+				JOIN grants g ON g.institution = r.institution AND g.id = r.grant_row AND g.consent_id = r.consent_id
+				JOIN consents c ON c.institution = r.institution AND c.id = r.consent_id
+				WHERE r.institution = $1
+			INTERSECT SELECT consent_id, grant_id FROM access_tokens WHERE institution = $1) AS whole`, []any{in.ID()}, &whole); err != nil || whole != n {
 			t.Errorf("%d consents have all that is theirs, not %d (%v)", whole, n, err)
 		}
 		ended, end := context.WithCancel(t.Context())

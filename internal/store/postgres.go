@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"maps"
 	"runtime"
 	"strings"
 	"sync"
@@ -50,8 +51,7 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 	if cfg.Pooled {
 		c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	} else {
-		// PostgreSQL would plan anew each time for short arrays (performance.md §4 rule 5).
-		c.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+		maps.Copy(c.ConnConfig.RuntimeParams, rowByRow)
 		c.ConnConfig.RuntimeParams["application_name"] = "renkei"
 		if cfg.Serializable {
 			c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "serializable"

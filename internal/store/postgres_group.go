@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -51,7 +50,6 @@ func startGroups(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*pgGroups
 	writers := pool.Config()
 	writers.MaxConns = pgWriters
 	if !cfg.Pooled { // through a pooler each statement is planned when it runs
-		maps.Copy(writers.ConnConfig.RuntimeParams, rowByRow)
 		writers.PrepareConn = countRows
 	}
 	own, err := pgxpool.NewWithConfig(ctx, writers)
@@ -63,13 +61,6 @@ func startGroups(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*pgGroups
 		g.writers.Go(g.write)
 	}
 	return g, nil
-}
-
-// rowByRow makes PostgreSQL look for each row by its key. A plan is made once: what is
-// cheaper while a table has a page or two would read all of it later.
-var rowByRow = map[string]string{
-	"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
-	"cpu_tuple_cost": "1", "cpu_index_tuple_cost": "1",
 }
 
 // commit waits for the group that takes the statements.

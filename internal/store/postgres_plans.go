@@ -7,6 +7,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// rowByRow makes PostgreSQL look for each row by its key, by a plan that is made once: it
+// would plan anew each time for short arrays, and what is cheaper while a table has a
+// page or two would read all of it later.
+var rowByRow = map[string]string{
+	"plan_cache_mode": "force_generic_plan",
+	"enable_seqscan":  "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
+	"cpu_tuple_cost": "1", "cpu_index_tuple_cost": "1",
+}
+
 // taken is where a connection counts how often it was taken.
 const taken = "renkei.taken"
 
