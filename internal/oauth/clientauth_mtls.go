@@ -24,7 +24,7 @@ func certificateThumbprint(c *x509.Certificate) string {
 }
 
 // thumbprints remembers those of certificates seen lately: a connection is kept for
-// many calls, and shows the same one with each.
+// many calls, and shows the same one with each, as the other connections of a partner do.
 type thumbprints [64]atomic.Pointer[thumbprint]
 
 type thumbprint struct {
@@ -37,7 +37,7 @@ func (t *thumbprints) of(c *x509.Certificate) string {
 		return certificateThumbprint(c)
 	}
 	place := &t[int(c.Raw[len(c.Raw)-1])%len(t)] // of the signature, and so as good as chance
-	if known := place.Load(); known != nil && known.of == c {
+	if known := place.Load(); known != nil && (known.of == c || bytes.Equal(known.of.Raw, c.Raw)) {
 		return known.text
 	}
 	text := certificateThumbprint(c)
