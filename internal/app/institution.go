@@ -134,13 +134,14 @@ func (in *Institution) edges(cfg Config, meter *metrics.Metrics, m config.Instit
 	}
 	site := func(name string, o config.Origin) web.Site {
 		return web.Site{
-			Name: name, Hosts: []string{o.Host()}, Headers: web.Headers{HSTS: s.StrictTLSFor}, TooSlow: 5 * time.Second,
+			Name: name, Hosts: []string{o.Host()}, Headers: web.Headers{HSTS: s.StrictTLSFor, Data: true}, TooSlow: 5 * time.Second,
 			Seen: meter.Site(s.Name, name), Log: log,
 		}
 	}
 	withPages := func(name string, o config.Origin) web.Site {
 		w := site(name, o)
-		w.Broken, w.Foreign, w.Lost, w.Headers.Reports = pages.Broken, pages.Foreign, pages.NotFound, reportsPath
+		w.Broken, w.Foreign, w.Lost = pages.Broken, pages.Foreign, pages.NotFound
+		w.Headers.Data, w.Headers.Reports = false, reportsPath
 		return w
 	}
 	login := withPages("login", s.Login.Origin)

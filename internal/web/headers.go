@@ -13,6 +13,9 @@ type Headers struct {
 	// HSTS is how long browsers insist on TLS. The demo's 0 is sent as such:
 	// localhost belongs to other projects too.
 	HSTS time.Duration
+	// Data tells that programs are answered and no browser's pages: what guards only
+	// those is left out.
+	Data bool
 	// Reports is the path of ReportHandler on the same origin; empty: browsers
 	// report nothing.
 	Reports string
@@ -23,6 +26,9 @@ type Headers struct {
 // takes text.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
 	"connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; form-action 'self'"
+
+// dataPolicy is that of an answer which is no page, should a browser show it.
+const dataPolicy = "default-src 'none'; frame-ancestors 'none'"
 
 // permissions switches off what a bank's page never needs.
 const permissions = "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), fullscreen=(), " +
@@ -43,21 +49,25 @@ func (h Headers) Wrap(next http.Handler) http.Handler {
 }
 
 func (h Headers) set(out http.Header) {
+	out.Set("Strict-Transport-Security", "max-age="+strconv.Itoa(int(h.HSTS/time.Second)))
+	out.Set("X-Content-Type-Options", "nosniff")
+	out.Set("Cache-Control", "no-store")
+	if h.Data {
+		out.Set("Content-Security-Policy", dataPolicy)
+		return
+	}
 	csp := policy
 	if h.Reports != "" {
 		csp += "; report-to csp"
 		out.Set("Reporting-Endpoints", `csp="`+h.Reports+`"`)
 	}
 	out.Set("Content-Security-Policy", csp)
-	out.Set("Strict-Transport-Security", "max-age="+strconv.Itoa(int(h.HSTS/time.Second)))
-	out.Set("X-Content-Type-Options", "nosniff")
 	out.Set("X-Frame-Options", "DENY")
 	// With no-referrer browsers would send "Origin: null" on our own forms.
 	out.Set("Referrer-Policy", "same-origin")
 	out.Set("Cross-Origin-Opener-Policy", "same-origin")
 	out.Set("Cross-Origin-Resource-Policy", "same-origin")
 	out.Set("Permissions-Policy", permissions)
-	out.Set("Cache-Control", "no-store")
 }
 
 // AllowFormTo lets the page that is about to be written post a form to origin

@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -69,6 +71,21 @@ func TestEveryAnswerHasTheHeadersOfABanksPage(t *testing.T) {
 	}
 	if got := w.Header().Get("Strict-Transport-Security"); got != "max-age=0" {
 		t.Errorf("a demo sends %q", got)
+	}
+}
+
+func TestAnAnswerToAProgramHasNoHeadersOfPages(t *testing.T) {
+	w := answer(Site{Headers: Headers{HSTS: time.Hour, Data: true}}, fine, request(http.MethodGet, "https://api.bank.example/"))
+	want := http.Header{
+		"Content-Security-Policy":   {"default-src 'none'; frame-ancestors 'none'"},
+		"Strict-Transport-Security": {"max-age=3600"},
+		"X-Content-Type-Options":    {"nosniff"},
+		"Cache-Control":             {"no-store"},
+	}
+	got := w.Header()
+	got.Del("Content-Type")
+	if !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("it has %v, want %v", got, want)
 	}
 }
 
