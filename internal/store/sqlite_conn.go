@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,7 +22,8 @@ import (
 type sqliteConn struct {
 	conn       *sqlite.Conn
 	statements map[string]*sqliteStatement
-	seq        int64 // the last number of the audit log, during a transaction of the writer
+	looks      map[*lookUp]*sqliteStatement // some of statements, found without reading their text
+	seq        int64                        // the last number of the audit log, during a transaction of the writer
 }
 
 // connectSQLite opens the file at a sqlite:PATH, which must be there, with our
@@ -34,7 +34,7 @@ func connectSQLite(ctx context.Context, address string, more ...sqliteSetting) (
 		return nil, failed(err, "open the database file")
 	}
 	conn.SetBusyTimeout(busyFor)
-	c := &sqliteConn{conn: conn, statements: map[string]*sqliteStatement{}}
+	c := &sqliteConn{conn: conn, statements: map[string]*sqliteStatement{}, looks: map[*lookUp]*sqliteStatement{}}
 	for _, s := range slices.Concat(sqliteSettings, more) {
 		if err := c.set(ctx, s); err != nil {
 			c.close()
@@ -74,7 +74,7 @@ func (c *sqliteConn) Keep(ctx context.Context, r audit.Row) error {
 func (c *sqliteConn) Announce(context.Context, string) error { return nil }
 
 func (c *sqliteConn) close() error {
-	c.statements = nil
+	c.statements, c.looks = nil, nil
 	return failed(c.conn.Close(), "close the database file") // its statements too
 }
 
@@ -135,18 +135,16 @@ func (c *sqliteConn) first(sql string, args []any, dest []any) error {
 	return s.end(err)
 }
 
-// each calls scan while the query stands on each of its rows, or only on the first.
-func (c *sqliteConn) each(sql string, args []any, single bool, scan func(n int, r row) error) (err error) {
-	s, err := c.begin(sql, args)
-	defer func() { err = s.end(err) }()
-	for n := 0; err == nil && (n == 0 || !single); n++ {
-		more, failed := s.Step()
-		if failed != nil || !more {
-			return failed
+// look calls scan while a look-up stands on each of its rows.
+func (c *sqliteConn) look(l *lookUp, args []any, scan func(n int, r row) error) (err error) {
+	s := c.looks[l]
+	if s == nil {
+		if s, err = c.statement(l.one); err != nil {
+			return err
 		}
-		err = scan(n, s)
+		c.looks[l] = s
 	}
-	return err
+	return s.each(args, l.unique, scan)
 }
 
 func (c *sqliteConn) Query(_ context.Context, sql string, args ...any) (rows, error) {
@@ -161,39 +159,37 @@ func (c *sqliteConn) Query(_ context.Context, sql string, args ...any) (rows, er
 // its reader.
 func (c *sqliteConn) all(sql string, args []any) (*readRows, error) {
 	rs := &readRows{}
-	err := c.each(sql, args, false, func(_ int, r row) error {
+	s, err := c.statement(sql)
+	if err != nil {
+		return rs, err
+	}
+	err = s.each(args, false, func(_ int, r row) error {
 		rs.add(r.(*sqliteStatement))
 		return nil
 	})
 	return rs, err
 }
 
-// begin prepares a statement, unless it was before, and gives it its arguments.
-// Whoever began it ends it, also after an error.
+// begin finds a statement and gives it its arguments. Whoever began it ends it, also
+// after an error.
 func (c *sqliteConn) begin(sql string, args []any) (*sqliteStatement, error) {
-	s, ok := c.statements[sql]
-	if !ok {
-		var err error
-		if s, err = c.prepare(sql); err != nil {
-			return nil, err
-		}
+	s, err := c.statement(sql)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.take(args)
+}
+
+// statement prepares a statement, unless it was before.
+func (c *sqliteConn) statement(sql string) (*sqliteStatement, error) {
+	if s, ok := c.statements[sql]; ok {
+		return s, nil
+	}
+	s, err := c.prepare(sql)
+	if err == nil {
 		c.statements[sql] = s
 	}
-	for i, n := range s.arguments {
-		if n >= len(args) {
-			return s, fmt.Errorf("parameter $%d has no argument", n+1)
-		}
-		if !s.bind(i+1, args[n]) {
-			plain, err := driver.DefaultParameterConverter.ConvertValue(args[n])
-			if err == nil && !s.bind(i+1, plain) {
-				err = fmt.Errorf("it is a %T", plain)
-			}
-			if err != nil {
-				return s, fmt.Errorf("parameter $%d: %w", n+1, err)
-			}
-		}
-	}
-	return s, nil
+	return s, err
 }
 
 func (c *sqliteConn) prepare(sql string) (*sqliteStatement, error) {

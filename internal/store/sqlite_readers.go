@@ -63,7 +63,7 @@ func (p *sqliteReaders) Each(ctx context.Context, l *lookUp, scan func(int, row)
 		return err
 	}
 	defer func() { p.give(c, err) }()
-	return c.each(l.one, args, l.unique, scan)
+	return c.look(l, args, scan)
 }
 
 // Together looks in one read transaction, which costs locks of the file and a look at
@@ -85,7 +85,7 @@ func (p *sqliteReaders) Together(ctx context.Context, all ...asked) (err error) 
 		}()
 	}
 	for i := 0; err == nil && i < len(all); i++ {
-		err = c.each(all[i].look.one, all[i].args, all[i].look.unique, all[i].scan)
+		err = c.look(all[i].look, all[i].args, all[i].scan)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"math"
 	"reflect"
@@ -18,6 +19,39 @@ type sqliteStatement struct {
 
 	values []sqliteValue // room for a row that is being read
 	text   []byte        // and for its texts
+}
+
+// take gives the statement its arguments.
+func (s *sqliteStatement) take(args []any) error {
+	for i, n := range s.arguments {
+		if n >= len(args) {
+			return fmt.Errorf("parameter $%d has no argument", n+1)
+		}
+		if !s.bind(i+1, args[n]) {
+			plain, err := driver.DefaultParameterConverter.ConvertValue(args[n])
+			if err == nil && !s.bind(i+1, plain) {
+				err = fmt.Errorf("it is a %T", plain)
+			}
+			if err != nil {
+				return fmt.Errorf("parameter $%d: %w", n+1, err)
+			}
+		}
+	}
+	return nil
+}
+
+// each calls scan while the statement stands on each of its rows, or only on the first.
+func (s *sqliteStatement) each(args []any, single bool, scan func(n int, r row) error) (err error) {
+	defer func() { err = s.end(err) }()
+	err = s.take(args)
+	for n := 0; err == nil && (n == 0 || !single); n++ {
+		more, failed := s.Step()
+		if failed != nil || !more {
+			return failed
+		}
+		err = scan(n, s)
+	}
+	return err
 }
 
 // end makes the statement ready for its next use and lets go of what it read. It
