@@ -133,8 +133,8 @@ func (s *Service) pickQuestion(ctx context.Context, a *bankLogin) error {
 
 // letIn returns the journey of a user who proved who they are, at whatever page
 // is theirs: the question, the first of the pages after it, or the page that
-// says why they cannot link.
-func (s *Service) letIn(st *standing, in entry, press secret.Digest, a bankLogin) (*standing, *login.Seen, *SessionBegun, audit.Act, error) {
+// says why they cannot link. Its state is not sealed yet.
+func (s *Service) letIn(st *standing, in entry, press secret.Digest, a bankLogin) (*standing, *login.Seen, *SessionBegun, audit.Act) {
 	after := *st
 	after.pre = nil
 	t := &after.st
@@ -146,7 +146,7 @@ func (s *Service) letIn(st *standing, in entry, press secret.Digest, a bankLogin
 		name, t.Visited = LoginDone, []Step{LoginStep}
 	}
 	after.row.User, after.row.Company = a.user.ID, a.user.Company.ID
-	after.row.Version, after.row.Button, after.row.Press = 1, in.button, press
+	after.row.Version, after.row.Button, after.row.Press = firstVersion, in.button, press
 	after.row.TouchedAt = st.now
 
 	var seen *login.Seen
@@ -182,9 +182,7 @@ func (s *Service) letIn(st *standing, in entry, press secret.Digest, a bankLogin
 	}
 	act.Detail["asks"] = strconv.FormatBool(a.verdict.Asks)
 	after.row.Step = after.step()
-	var err error
-	after.row.Sealed, err = s.sealState(after.row.ID, *t)
-	return &after, seen, session, act, err
+	return &after, seen, session, act
 }
 
 // seen is what becomes usual for a user who was let in.

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"renkei.dev/internal/secret"
 )
 
 // remembered is how many journeys a node remembers: more than are under way at it
@@ -25,12 +27,30 @@ type memory struct {
 // seenJourney is not changed once it is remembered, nor is anything that its
 // state points to.
 type seenJourney struct {
-	row   Row
-	state state
+	row     Row
+	state   state
+	cookie  secret.Value // that carries it; empty: a row was seen
+	carried *carried
 }
 
-// recall returns what is remembered of a journey; nil for nothing.
+// recall returns what is remembered of a journey that has a row; nil for nothing.
 func (m *memory) recall(id JourneyID) *seenJourney {
+	if j := m.look(id); j != nil && j.carried == nil {
+		return j
+	}
+	return nil
+}
+
+// recallCarried returns what a cookie carries, where that very cookie was seen; nil
+// otherwise.
+func (m *memory) recallCarried(id JourneyID, cookie secret.Value) *carried {
+	if j := m.look(id); j != nil && j.carried != nil && j.cookie.Equal(cookie) {
+		return j.carried
+	}
+	return nil
+}
+
+func (m *memory) look(id JourneyID) *seenJourney {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.seen[id]
@@ -38,18 +58,29 @@ func (m *memory) recall(id JourneyID) *seenJourney {
 
 // remember keeps a journey as it was read or written; the one that came in first
 // is forgotten for it.
-func (m *memory) remember(row Row, st state) {
+func (m *memory) remember(row Row, st state) { m.keep(row.ID, &seenJourney{row: row, state: st}) }
+
+// rememberCarried keeps a journey as its cookie carries it, until its row is seen.
+func (m *memory) rememberCarried(cookie secret.Value, c *carried) {
+	m.keep(c.ID, &seenJourney{row: Row{ID: c.ID, BeganAt: c.BeganAt}, cookie: cookie, carried: c})
+}
+
+func (m *memory) keep(id JourneyID, j *seenJourney) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.seen == nil {
 		m.seen = make(map[JourneyID]*seenJourney)
 	}
-	if _, known := m.seen[row.ID]; !known {
+	was, known := m.seen[id]
+	if known && was.carried == nil && j.carried != nil {
+		return
+	}
+	if !known {
 		delete(m.seen, m.order[m.next])
-		m.order[m.next] = row.ID
+		m.order[m.next] = id
 		m.next = (m.next + 1) % remembered
 	}
-	m.seen[row.ID] = &seenJourney{row, st}
+	m.seen[id] = j
 }
 
 // forget drops the journeys that began before, for a node that sees no others: what

@@ -139,6 +139,8 @@ func (s *Service) Extend(ctx context.Context, v Visit) (Result, error) {
 		}
 		r, _, err := s.stale(ctx, st, Extend)
 		return r, err
+	case st.carried != nil:
+		return s.extendCarried(ctx, st)
 	case st.pre != nil:
 		st.pre.Row.TouchedAt, st.row.TouchedAt = st.now, st.now
 		return s.preludeResult(ctx, st)

@@ -17,7 +17,8 @@ type Store interface {
 	// Journey returns a journey, what it staged, and the state of its consent.
 	// Errors: fault.NotFound.
 	Journey(ctx context.Context, id JourneyID) (Row, []StagedPIN, ConsentState, error)
-	// JourneyWith is Journey and, in the same round trip, Kept. It is no snapshot.
+	// JourneyWith is Journey and, in the same round trip, Kept, which it returns with
+	// fault.NotFound too. It is no snapshot.
 	JourneyWith(ctx context.Context, id JourneyID, n Needs) (Row, []StagedPIN, ConsentState, Kept, error)
 	// Kept returns what a page needs beside its journey.
 	Kept(ctx context.Context, n Needs) (Kept, error)

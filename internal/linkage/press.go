@@ -250,6 +250,9 @@ func (s *Service) settle(ctx context.Context, st *standing, b Button, claim int6
 			return Result{}, err
 		}
 		changes := []audit.Change{moved}
+		if moved.Begun {
+			changes = []audit.Change{st.carried.written(st, moved.Row), moved}
+		}
 		if protocol != nil {
 			changes = append(changes, protocol)
 		}
@@ -260,18 +263,29 @@ func (s *Service) settle(ctx context.Context, st *standing, b Button, claim int6
 		if !errors.Is(err, fault.Conflict) {
 			return Result{}, fault.Wrap(fault.Of(err), "commit a press", err)
 		}
-		row, _, _, e := s.Store.Journey(ctx, st.row.ID)
-		if e != nil {
-			return Result{}, fault.Wrap(fault.Of(e), "find a journey", e)
-		}
-		if row.Version != st.row.Version || row.Claim != claim && st.now.Before(row.ClaimUntil) {
-			return Result{}, err
+		if r, over, e := s.lost(ctx, st, b, claim); over || e != nil {
+			return r, e
 		}
 		if protocol != nil { // the journey holds, so the request does not: another browser completed it
 			out, way, protocol = spent(st, out), nil, nil
 		}
 	}
 	return Result{}, fault.New(fault.Unavailable, "counters keep moving")
+}
+
+// lost answers a press whose commit did not hold; over is false where the journey
+// itself is as it was found. Errors: fault.Conflict, when it is not.
+func (s *Service) lost(ctx context.Context, st *standing, b Button, claim int64) (r Result, over bool, err error) {
+	row, _, _, err := s.Store.Journey(ctx, st.row.ID)
+	switch {
+	case st.carried != nil && errors.Is(err, fault.NotFound):
+		return s.lostCarried(ctx, st, b)
+	case err != nil:
+		return Result{}, true, fault.Wrap(fault.Of(err), "find a journey", err)
+	case st.carried != nil, row.Version != st.row.Version, row.Claim != claim && st.now.Before(row.ClaimUntil):
+		return Result{}, true, fault.New(fault.Conflict, "the journey went on")
+	}
+	return Result{}, false, nil
 }
 
 // spent is the outcome of a press whose request was completed by another
@@ -329,7 +343,7 @@ func (s *Service) moved(ctx context.Context, st *standing, b Button, claim int64
 	if !placeAt(st.step()).mayLead(b, row.Step) && !s.timeOver(st) {
 		return JourneyMoved{}, fault.New(fault.Internal, "%s of %s may not lead to %s", b, st.step(), row.Step)
 	}
-	m := JourneyMoved{From: st.row.Version, Claim: claim, Now: st.now, Counters: counted, Seen: out.seen, Session: out.session, Ends: out.endSession, Stage: out.stage, Done: out.act}
+	m := JourneyMoved{From: st.row.Version, Begun: st.carried != nil, Claim: claim, Now: st.now, Counters: counted, Seen: out.seen, Session: out.session, Ends: out.endSession, Stage: out.stage, Done: out.act}
 	if row.Step == HandoverStep {
 		row.EndedAt, row.Way, row.WayUntil = st.now, way, st.now.Add(wayFor)
 		if out.approve == nil {

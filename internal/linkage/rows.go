@@ -115,8 +115,9 @@ type LoginSettled struct {
 }
 
 // JourneyBegun is a journey that the customer left before the login, or that a
-// session let them into without one. It no longer holds when the journey has
-// begun, or the session has ended.
+// session let them into without one: as it was opened, or as its first press makes
+// it, and then a JourneyMoved follows. It no longer holds when the journey has
+// begun, or the session has ended or did not last when the journey was opened.
 type JourneyBegun struct {
 	Row     Row
 	Session *secret.Digest // the session that lets them in; nil: none does
@@ -140,6 +141,7 @@ type JourneyClaimed struct {
 // holds when the journey is not at From, or its claim was taken over.
 type JourneyMoved struct {
 	From     int64
+	Begun    bool  // the JourneyBegun before it writes the row: From is nowhere
 	Claim    int64 // 0: the press asked nobody, and this commit is its claim
 	Now      time.Time
 	Row      Row

@@ -115,10 +115,11 @@ func (s *Service) SignedIn(ctx context.Context, v Visit) bool {
 }
 
 // resume lets the user of a session into a new journey, without step 1: what the
-// bank says of them now is asked, the risk rules are asked, and one commit writes
-// the journey. nil: this journey begins with the login. So it does when anything
-// is in doubt, also when the bank does not answer: the login's page says so.
-func (s *Service) resume(ctx context.Context, st *standing) (*standing, error) {
+// bank says of them now is asked, and the risk rules. The journey stays in its
+// cookie until the first press (carried.go), or one commit writes it. nil: this
+// journey begins with the login. So it does when anything is in doubt, also when
+// the bank does not answer: the login's page says so.
+func (s *Service) resume(ctx context.Context, st *standing) (*Opening, error) {
 	if st.st.Asked.Relogin {
 		return nil, nil
 	}
@@ -164,8 +165,17 @@ func (s *Service) resume(ctx context.Context, st *standing) (*standing, error) {
 	}
 	a.usual = true // whoever holds the cookie teaches the risk rules nothing: it proved no user
 	in := entry{at: session.AuthAt, method: session.Method, questioned: session.Questioned}
-	after, _, _, act, err := s.letIn(st, in, secret.Digest{}, a)
-	if err != nil {
+	after, _, _, act := s.letIn(st, in, secret.Digest{}, a)
+	o := &Opening{Journey: after.row.ID, Step: after.row.Step}
+	if st.visit.Device.Token.IsEmpty() {
+		o.Device = deviceToken(after.st)
+	}
+	var fits bool
+	if o.Cookie, fits, err = s.carry(after, session, act.Detail); fits || err != nil {
+		return o, err
+	}
+	o.Cookie = cookieOf(after.st, after.row.ID, after.row.Version)
+	if after.row.Sealed, err = s.sealState(after.row.ID, after.st); err != nil {
 		return nil, err
 	}
 	err = s.Store.Commit(ctx, JourneyBegun{Row: after.row, Session: &session.Digest, Done: act})
@@ -175,7 +185,7 @@ func (s *Service) resume(ctx context.Context, st *standing) (*standing, error) {
 	if err == nil {
 		s.memory.remember(after.row, after.st)
 	}
-	return after, err
+	return o, err
 }
 
 // unlessUnknown ends the session of a user whom the bank does not know any more.

@@ -25,6 +25,7 @@ type standing struct {
 	now     time.Time
 	visit   Visit
 	pre     *prelude // before the login
+	carried *carried // a session let its user in, and there is no row yet
 	row     Row
 	st      state
 	partner partner.Partner
@@ -65,6 +66,9 @@ func (s *Service) find(ctx context.Context, st *standing) error {
 		}
 		st.pre, st.row, st.st = &p, p.Row, p.State
 		return nil
+	}
+	if c := s.openCarried(st.visit); c != nil {
+		return s.findCarried(ctx, st, c)
 	}
 	text, ok := cutPrefix(st.visit.Cookie, cookiePrefix)
 	raw, ours := decode(text)

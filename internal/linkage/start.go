@@ -12,8 +12,9 @@ import (
 const seedBytes = 32
 
 // Start opens a journey for what the protocol found, in the browser of v, which
-// has no journey yet. It writes nothing: the journey is the cookie until its
-// login succeeds; or until its browser brings a session that lasts (session.go). Opening one request again
+// has no journey yet. It writes nothing: the journey is the cookie until its login
+// succeeds or, where its browser brings a session that lasts, until the first press;
+// unless that page needs a row (session.go, carried.go). Opening one request again
 // opens another journey; the first to complete spends the request.
 // Errors: Halted (940, 941, 942, none of which leads back to the partner).
 func (s *Service) Start(ctx context.Context, a Asked, v Visit) (Opening, error) {
@@ -35,16 +36,12 @@ func (s *Service) Start(ctx context.Context, a Asked, v Visit) (Opening, error) 
 	}
 	pre := s.newPrelude(a, now)
 	v.Journey = pre.Row.ID
-	in, err := s.resume(ctx, &standing{now: now, visit: v, row: pre.Row, st: pre.State, partner: p})
+	o, err := s.resume(ctx, &standing{now: now, visit: v, row: pre.Row, st: pre.State, partner: p})
 	if err != nil {
 		return Opening{}, fault.Wrap(fault.Of(err), "go on with a session", err)
 	}
-	if in != nil {
-		o := Opening{Journey: in.row.ID, Step: in.row.Step, Cookie: cookieOf(in.st, in.row.ID, in.row.Version)}
-		if v.Device.Token.IsEmpty() {
-			o.Device = deviceToken(in.st)
-		}
-		return o, nil
+	if o != nil {
+		return *o, nil
 	}
 	cookie, err := s.sealPrelude(pre)
 	return Opening{Journey: pre.Row.ID, Step: LoginStep, Cookie: cookie}, err

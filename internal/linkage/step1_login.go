@@ -349,8 +349,9 @@ func (s *Service) decideLogin(ctx context.Context, st *standing, d door, row Log
 		if d.button == LogInCertificate {
 			in.method = corebank.CertificateLogin
 		}
-		after, seen, session, act, err := s.letIn(st, in, row.Press, a)
-		if err != nil {
+		after, seen, session, act := s.letIn(st, in, row.Press, a)
+		var err error
+		if after.row.Sealed, err = s.sealState(after.row.ID, after.st); err != nil {
 			return c, out, nil, err
 		}
 		c.Begins, c.Seen, c.Session, c.Done = &after.row, seen, session, act

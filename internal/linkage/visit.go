@@ -44,7 +44,8 @@ type Device struct {
 }
 
 // Opening is a journey that may begin. With the login as its step nothing is
-// written: all of it is in the cookie, sealed.
+// written: all of it is in the cookie, sealed. So it may be where a session let
+// its user in.
 type Opening struct {
 	Journey JourneyID
 	Step    Step

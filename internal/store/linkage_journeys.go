@@ -62,7 +62,7 @@ func (in *Institution) JourneyWith(ctx context.Context, id linkage.JourneyID, n 
 	var k keptRows
 	err := in.together(ctx, append(k.asked(in.id, n), j.asked(in.id, id))...)
 	if err == nil && j.none {
-		err = errNone
+		return linkage.Row{}, nil, "", k.kept(n), found(errNone, "find a journey")
 	}
 	if err != nil {
 		return linkage.Row{}, nil, "", linkage.Kept{}, found(err, "find a journey")
@@ -91,7 +91,7 @@ func (in *Institution) stagedPINs(ctx context.Context, id linkage.JourneyID) ([]
 }
 
 // insertJourney adds a journey; one that a session lets somebody into only while
-// that session is there.
+// that session is there, and if it lasted when the journey was opened.
 func (in *Institution) insertJourney(ctx context.Context, t tx, r linkage.Row, session *secret.Digest) error {
 	args := []any{
 		in.id, int64(r.ID), string(r.Number), string(r.Partner), r.Client, string(r.User), string(r.Company),
@@ -114,7 +114,7 @@ var (
 
 	addJourneyInSession = mustBy(`INSERT INTO journeys (institution, id, `+journeyColumns+`)
 		SELECT s.institution, $2, $3, $4, $5, s.user_id, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
-		FROM sign_in_sessions s WHERE s.institution = $1 AND s.digest = $22 AND s.user_id = $6 AND s.until > $16
+		FROM sign_in_sessions s WHERE s.institution = $1 AND s.digest = $22 AND s.user_id = $6 AND s.until > $15
 		ON CONFLICT (institution, id) DO NOTHING`, append(journeyTypes, "bytea")...)
 )
 
@@ -142,11 +142,13 @@ func (in *Institution) applyJourneyClaimed(ctx context.Context, t tx, c linkage.
 
 func (in *Institution) applyJourneyMoved(ctx context.Context, t tx, c linkage.JourneyMoved) error {
 	r := c.Row
-	err := t.Apply(ctx, moveJourney, in.id, int64(r.ID), string(r.User), string(r.Company), string(r.Step), r.Version, string(r.Button),
-		micros(r.TouchedAt), micros(r.EndedAt), string(r.Consent), r.Sealed, notNil(r.Way), micros(r.WayUntil),
-		c.From, c.Claim, micros(c.Now))
-	if err != nil {
-		return err
+	if !c.Begun {
+		err := t.Apply(ctx, moveJourney, in.id, int64(r.ID), string(r.User), string(r.Company), string(r.Step), r.Version, string(r.Button),
+			micros(r.TouchedAt), micros(r.EndedAt), string(r.Consent), r.Sealed, notNil(r.Way), micros(r.WayUntil),
+			c.From, c.Claim, micros(c.Now))
+		if err != nil {
+			return err
+		}
 	}
 	if err := in.applyCounted(ctx, t, c.Counters); err != nil {
 		return err
