@@ -115,7 +115,7 @@ func newDeskIn(t testing.TB, in *store.Institution, bankFile string) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids, err := store.NewIDs(1, time.Now)
+	ids, err := store.NewIDs(1, d.clock.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/linkage"
+	"renkei.dev/internal/partner"
 	"renkei.dev/internal/secret"
 	"renkei.dev/internal/store"
 )
@@ -47,6 +48,14 @@ func stages() []stage {
 	pins := func(b *browser) pressing { return b.pins() }
 	allow := func(b *browser) pressing { return b.allow() }
 	wrong := func(b *browser) pressing { return b.answer("そば") }
+	signed := func(p partner.ID) func(d *desk) *browser {
+		return func(d *desk) *browser {
+			d.svc.Rules.SessionFor = time.Hour
+			b := d.open("fixed")
+			b.press(d.logIn("ok.pw"))
+			return b.open(p)
+		}
+	}
 	method := func(f func(b *browser) pressing) func(b *browser) pressing { return f }
 	return []stage{
 		{"API連携 (ID)", fixed, login("ok.pw"), "CheckPassword", 1, linkage.LoginDone, linkage.ConsentStep},
@@ -67,12 +76,11 @@ func stages() []stage {
 		{"許可しない", at(fixed, login("ok.pw")), method(func(b *browser) pressing { return b.svc.Refuse }), "", 0, linkage.ConsentRefused, linkage.HandoverStep},
 		{"中止 before the login", fixed, method(func(b *browser) pressing { return b.svc.Leave }), "", 0, linkage.JourneyLeft, linkage.HandoverStep},
 		{"中止 at the PINs", at(fixed, login("pin.none"), pins), method(func(b *browser) pressing { return b.svc.Leave }), "", 0, linkage.JourneyLeft, linkage.HandoverStep},
-		{"別の利用者としてログインする", func(d *desk) *browser {
-			d.svc.Rules.SessionFor = time.Hour
-			b := d.open("fixed")
-			b.press(d.logIn("ok.pw"))
-			return b.open("fixed")
-		}, method(func(b *browser) pressing { return b.svc.SwitchUser }), "", 0, linkage.SessionEndedName, linkage.EndedStep},
+		{"別の利用者としてログインする", signed("fixed"), method(func(b *browser) pressing { return b.svc.SwitchUser }), "", 0, linkage.SessionEndedName, linkage.EndedStep},
+		{"次へ with a session", signed("chooser"), choose, "", 0, linkage.FunctionsChosen, linkage.ConsentStep},
+		{"許可 with a session", signed("fixed"), allow, "", 0, linkage.ConsentGivenName, linkage.HandoverStep},
+		{"許可しない with a session", signed("fixed"), method(func(b *browser) pressing { return b.svc.Refuse }), "", 0, linkage.ConsentRefused, linkage.HandoverStep},
+		{"中止 with a session", signed("chooser"), method(func(b *browser) pressing { return b.svc.Leave }), "", 0, linkage.JourneyLeft, linkage.HandoverStep},
 		{"連携先へ戻る of AL-910", at(fixed, login("ng.locked")), method(func(b *browser) pressing { return b.svc.Leave }), "", 0, linkage.JourneyLeft, linkage.HandoverStep},
 	}
 }

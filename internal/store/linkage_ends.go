@@ -174,8 +174,10 @@ func (in *Institution) applyDiscarded(ctx context.Context, t tx, c linkage.Disca
 // Forget removes journeys, presses, one-time secrets and rates from before from,
 // in batches. Nobody can come back to them.
 func (in *Institution) Forget(ctx context.Context, from time.Time) error {
+	if err := in.forget(ctx, byID("journeys"), idAt(from)); err != nil {
+		return err
+	}
 	for _, gone := range []old{
-		byTime("journeys", "id", "began_at"),
 		byTime("login_presses", "press", "until"),
 		byTime("certificate_hops", "secret", "until"),
 		byTime("login_rates", "subject, minute", "minute"),

@@ -236,7 +236,19 @@ func TestABrowserKeepsOnlyAFewJourneys(t *testing.T) {
 	if n := len(b.cookies); n > maxJourneys {
 		t.Errorf("the browser keeps %d cookies", n)
 	}
+	if n := cookieHeader(b); n > 8000 {
+		t.Errorf("the browser sends %d bytes of cookies with every request", n)
+	}
 	b.stands("login", "AL-100", http.StatusOK)
+}
+
+// cookieHeader is how long the line is in which a browser sends its cookies.
+func cookieHeader(b *browser) int {
+	n := len("Cookie: ")
+	for name, value := range b.cookies {
+		n += len(name) + len("=") + len(value) + len("; ")
+	}
+	return n
 }
 
 func TestASessionSkipsTheLoginInItsBrowserAloneAndGivesWayToAnotherUser(t *testing.T) {
@@ -268,8 +280,11 @@ func TestASessionSkipsTheLoginInItsBrowserAloneAndGivesWayToAnotherUser(t *testi
 			kept++
 		}
 	}
-	if kept > maxJourneys {
+	if kept > maxJourneys || kept < 2 {
 		t.Errorf("the browser keeps %d journeys", kept)
+	}
+	if n := cookieHeader(b); n > 8000 {
+		t.Errorf("the browser sends %d bytes of cookies with every request", n)
 	}
 	if b.cleared != `"cache"` {
 		t.Errorf("the browser is told to forget %q; pages of the user before may come back", b.cleared)

@@ -1,6 +1,7 @@
 package screens
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,10 +10,14 @@ import (
 	"renkei.dev/internal/web"
 )
 
-// maxJourneys is how many journeys one browser keeps at a time. Beyond it the
-// oldest are forgotten, since the browser sends all their cookies with every
-// request and a server takes headers of a limited size only.
-const maxJourneys = 8
+// A browser keeps so many journeys at a time, and so many bytes of their cookies
+// before another is opened, whose own is 2,000 at most. Beyond it the oldest are
+// forgotten, since the browser sends all of them with every request, and what
+// stands in front of a server often takes 8 KiB of them together.
+const (
+	maxJourneys = 8
+	maxHeld     = 5500
+)
 
 // Start opens a journey for what the authorization endpoint found and leads the
 // browser to its first page, or shows why none can begin.
@@ -40,25 +45,31 @@ func (s *Screens) SignedIn(r *http.Request) bool {
 	return s.Linkage.SignedIn(r.Context(), s.browser(r))
 }
 
+// held is a journey that a browser has a cookie of, and how long that is.
+type held struct {
+	id   linkage.JourneyID
+	size int
+}
+
 // journeys returns the journeys that a browser has cookies of, the oldest first.
-func journeys(r *http.Request) []linkage.JourneyID {
-	var ids []linkage.JourneyID
+func journeys(r *http.Request) []held {
+	var all []held
 	for _, c := range r.Cookies() {
 		if id, err := linkage.ParseJourneyID(strings.TrimPrefix(c.Name, web.HostPrefix)); err == nil {
-			ids = append(ids, id)
+			all = append(all, held{id, len(c.Name) + len("=") + len(c.Value) + len("; ")})
 		}
 	}
-	slices.Sort(ids)
-	return ids
+	slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.id, b.id) })
+	return all
 }
 
 // Began returns the handles of the journeys that are under way in a browser, by
 // which the protocol lets it open their requests again (rule 8).
 func (s *Screens) Began(r *http.Request) []string {
 	var handles []string
-	ids := journeys(r)
-	for _, id := range ids[max(0, len(ids)-maxJourneys):] {
-		v := linkage.Visit{Journey: id, Cookie: cookieOf(id).Of(r), Address: s.Address(r)}
+	all := journeys(r)
+	for _, j := range all[max(0, len(all)-maxJourneys):] {
+		v := linkage.Visit{Journey: j.id, Cookie: cookieOf(j.id).Of(r), Address: s.Address(r)}
 		if handle, ok := s.Linkage.Begun(r.Context(), v); ok {
 			handles = append(handles, handle)
 		}
@@ -68,9 +79,13 @@ func (s *Screens) Began(r *http.Request) []string {
 
 // forgetOldest clears the cookies of the oldest journeys; ids rise with time.
 func forgetOldest(w http.ResponseWriter, r *http.Request) {
-	ids := journeys(r)
-	for len(ids) >= maxJourneys {
-		cookieOf(ids[0]).Clear(w)
-		ids = ids[1:]
+	all, size := journeys(r), 0
+	for _, j := range all {
+		size += j.size
+	}
+	for len(all) >= maxJourneys || size > maxHeld {
+		cookieOf(all[0].id).Clear(w)
+		size -= all[0].size
+		all = all[1:]
 	}
 }
