@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"renkei.dev/internal/audit"
 	"renkei.dev/internal/fault"
+	"renkei.dev/internal/oauth"
+	"renkei.dev/internal/secret"
 	"renkei.dev/internal/store"
 )
 
@@ -41,6 +44,41 @@ func TestCommitsOfManyAtOnceAllHappen(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+func TestACommitThatDoesNotHoldHurtsNoneBesideIt(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		in := db.Institution("demo")
+		var all sync.WaitGroup
+		var done, replayed atomic.Int64
+		for i := range 64 {
+			seen := oauth.Replay{What: oauth.AssertionReplay, Until: time.Unix(1_800_000_060, 0), Digest: secret.DigestOf("test", "", secret.Of(fmt.Sprint(i)))}
+			if i%4 == 0 {
+				seen.Digest = secret.DigestOf("test", "", secret.Of("the same"))
+			}
+			head := oauth.Header{Client: "cl", Partner: "p", At: time.Unix(1_800_000_000, 0), Seen: []oauth.Replay{seen}}
+			all.Go(func() {
+				switch err := in.Commit(t.Context(), oauth.AssertionUsed{Header: head}); {
+				case err == nil:
+					done.Add(1)
+				case errors.As(err, new(oauth.Replayed)):
+					replayed.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if done.Load() != 49 || replayed.Load() != 15 {
+			t.Errorf("%d done and %d replayed instead of 49 and 15", done.Load(), replayed.Load())
+		}
+		if err := db.Seal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if r := verify(t, db); r.Bad != nil || r.Sealed != 49 {
+			t.Errorf("%+v, bad %v", r, r.Bad)
 		}
 	})
 }

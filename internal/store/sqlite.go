@@ -171,10 +171,27 @@ func (e *sqliteEngine) giveUp(err error) {
 	}
 }
 
-// commitGroup applies each Commit of the group behind a savepoint of its own, so
-// that one that no longer holds does not hurt the others. An error is that of
-// all who have none of their own.
-func (e *sqliteEngine) commitGroup(group []*waiting) (err error) {
+// commitGroup commits what holds of a group. A savepoint costs a copy of each page
+// that is changed behind it, so that at first there is none. Where one of several
+// does not hold, all go again, each behind a savepoint of its own, so that it does
+// not hurt the others.
+func (e *sqliteEngine) commitGroup(group []*waiting) error {
+	again, err := e.try(group, false)
+	if !again {
+		return err
+	}
+	if err := e.begin(); err != nil {
+		return err
+	}
+	_, err = e.try(group, true)
+	return err
+}
+
+// try applies each Commit of a group, apart by savepoints or not, and ends the
+// transaction. Without them it takes all back where one of several does not hold,
+// and tells that they have to go again. An error is that of all who have none of
+// their own.
+func (e *sqliteEngine) try(group []*waiting, apart bool) (again bool, err error) {
 	ctx, c := context.Background(), e.writer
 	defer func() {
 		if err != nil {
@@ -185,34 +202,38 @@ func (e *sqliteEngine) commitGroup(group []*waiting) (err error) {
 	held := 0
 	for _, r := range group {
 		seq := c.seq
-		if len(group) > 1 {
+		if apart {
 			if _, err = c.Exec(ctx, `SAVEPOINT c`); err != nil {
-				return err
+				return false, err
 			}
 		}
 		switch r.err = r.work(ctx, c); {
 		case r.err == nil:
 			held++
 		case fault.Of(r.err) == fault.Unavailable:
-			return r.err // a full disk or a failed read: SQLite may have taken all back
-		case len(group) > 1:
+			return false, r.err // a full disk or a failed read: SQLite may have taken all back
+		case apart:
 			c.seq = seq
 			if _, err = c.Exec(ctx, `ROLLBACK TO c`); err != nil {
-				return err
+				return false, err
 			}
+		case len(group) > 1:
+			r.err = nil // what it saw of its neighbours is taken back with it
+			_, err = c.Exec(ctx, `ROLLBACK`)
+			return err == nil, err
 		}
-		if len(group) > 1 {
+		if apart {
 			if _, err = c.Exec(ctx, `RELEASE c`); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
 	if held == 0 {
 		_, err = c.Exec(ctx, `ROLLBACK`)
-		return err
+		return false, err
 	}
 	_, err = c.Exec(ctx, `COMMIT`)
-	return err
+	return false, err
 }
 
 func (e *sqliteEngine) ping(ctx context.Context) error {
