@@ -42,8 +42,12 @@ func (e *Engine) keepByValue(ctx context.Context, r AuthorizeRequest, id ClientI
 	kept := PushedRequest{Key: key, Request: a.request, ExpiresAt: now.Add(e.issuer.lifetimes().RequestFor)}
 	err = e.cfg.Store.Commit(ctx, RequestPushed{
 		Header: Header{Client: k.ID, Partner: k.Partner, At: now, Address: r.Address}, Key: key, Request: a.request, ExpiresAt: kept.ExpiresAt,
+		Challenge: e.challengeDigest(k.ID, a.request.CodeChallenge),
 	})
-	return kept, err
+	if err != nil {
+		return PushedRequest{}, e.tellOfValue(a, replayed(err))
+	}
+	return kept, nil
 }
 
 // tellOfValue sends the failure of a signed request back where its redirect URI

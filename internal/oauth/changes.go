@@ -65,11 +65,13 @@ type ProofUse struct {
 	At         time.Time
 }
 
-// RequestPushed keeps a pushed authorization request.
+// RequestPushed keeps a pushed authorization request. It does not hold when its
+// challenge led to a code before: a constant one is none (RFC 9700 §2.1.1).
 type RequestPushed struct {
 	Header
 	Key       Key
 	Request   Request
+	Challenge secret.Digest
 	ExpiresAt time.Time
 }
 

@@ -61,6 +61,7 @@ func (e *Engine) push(ctx context.Context, c Call) (ClientID, Pushed, error) {
 	life := e.issuer.lifetimes().RequestFor
 	err = e.cfg.Store.Commit(ctx, RequestPushed{
 		Header: client.header(c, replays...), Key: key, Request: a.request, ExpiresAt: client.now.Add(life),
+		Challenge: e.challengeDigest(client.ID, a.request.CodeChallenge),
 	})
 	if err != nil {
 		return client.ID, Pushed{}, replayed(err)
@@ -72,16 +73,6 @@ func (e *Engine) push(ctx context.Context, c Call) (ClientID, Pushed, error) {
 func (e *Engine) judgeRequest(ctx context.Context, a *asking) error {
 	if f := judge(a.client.Profile, requestRules, a); f != nil {
 		return f
-	}
-	// RFC 9700 §2.1.1: a constant challenge is no challenge.
-	if a.request.CodeChallenge != "" {
-		used, err := e.cfg.Store.ChallengeUsed(ctx, e.challengeDigest(a.client.ID, a.request.CodeChallenge))
-		if err != nil {
-			return err
-		}
-		if used {
-			return fail(InvalidRequest, "code_challenge was used before")
-		}
 	}
 	if hint := a.form.Get("id_token_hint"); hint != "" {
 		subject, err := e.hintedSubject(hint, a.client.ID)

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"renkei.dev/internal/audit"
-	"renkei.dev/internal/secret"
 )
 
 // Store keeps what the engine of one institution must not forget. It is given
@@ -24,8 +23,6 @@ type Store interface {
 	ConsentsOf(ctx context.Context, id ClientID) ([]string, error)
 	// PushedRequest returns a request, spent or expired ones too.
 	PushedRequest(ctx context.Context, k Key) (PushedRequest, error)
-	// ChallengeUsed tells whether a code challenge led to a code before.
-	ChallengeUsed(ctx context.Context, challenge secret.Digest) (bool, error)
 	// Code returns a code, spent or expired ones too.
 	Code(ctx context.Context, k Key) (Authorized, error)
 	// RefreshToken returns a refresh token, revoked ones too.

@@ -206,13 +206,13 @@ func TestACodeFlowWithASessionAsksTheDatabaseOnceForEachPage(t *testing.T) {
 		most  map[string]went
 	}{
 		{"at one node", 1, map[string]went{
-			"PAR": {1, 1}, "authorize": {3, 0}, "consent page": {1, 0}, "allow": {1, 1}, "hand-over page": {1, 0}, "token": {2, 1},
+			"PAR": {0, 1}, "authorize": {3, 0}, "consent page": {1, 0}, "allow": {1, 1}, "hand-over page": {1, 0}, "token": {2, 1},
 		}},
 		{"at two nodes in turn", 2, map[string]went{
-			"PAR": {1, 1}, "authorize": {3, 0}, "consent page": {1, 0}, "allow": {1, 1}, "hand-over page": {1, 0}, "token": {2, 1},
+			"PAR": {0, 1}, "authorize": {3, 0}, "consent page": {1, 0}, "allow": {1, 1}, "hand-over page": {1, 0}, "token": {2, 1},
 		}},
 		{"every request at another node", 0, map[string]went{
-			"PAR": {2, 1}, "authorize": {4, 0}, "consent page": {1, 0}, "allow": {3, 1}, "hand-over page": {1, 0}, "token": {3, 1},
+			"PAR": {1, 1}, "authorize": {4, 0}, "consent page": {1, 0}, "allow": {3, 1}, "hand-over page": {1, 0}, "token": {3, 1},
 		}},
 	} {
 		t.Run(node.name, func(t *testing.T) {

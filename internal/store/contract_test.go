@@ -23,16 +23,16 @@ import (
 
 // kept is what a story left in an institution, for those who look for it.
 type kept struct {
-	s                               *story
-	tokens                          oauth.Tokens
-	request, code, access, refresh  oauth.Key
-	initial, management             oauth.Key
-	challenge, press, once, session secret.Digest
-	grant                           oauth.GrantID
-	journey                         linkage.JourneyID
-	consent                         linkage.ConsentID
-	user                            corebank.UserID
-	account                         corebank.AccountID
+	s                              *story
+	tokens                         oauth.Tokens
+	request, code, access, refresh oauth.Key
+	initial, management            oauth.Key
+	press, once, session           secret.Digest
+	grant                          oauth.GrantID
+	journey                        linkage.JourneyID
+	consent                        linkage.ConsentID
+	user                           corebank.UserID
+	account                        corebank.AccountID
 }
 
 // needs is what the consent page needs.
@@ -69,9 +69,6 @@ var promises = map[string]promise{
 	"PushedRequest": {ask: func(ctx context.Context, in *store.Institution, k kept) (any, error) {
 		p, err := in.PushedRequest(ctx, k.request)
 		return p.Request.RedirectURI, err
-	}},
-	"ChallengeUsed": {ask: func(ctx context.Context, in *store.Institution, k kept) (any, error) {
-		return in.ChallengeUsed(ctx, k.challenge)
 	}},
 	"Code": {ask: func(ctx context.Context, in *store.Institution, k kept) (any, error) {
 		c, err := in.Code(ctx, k.code)
@@ -296,14 +293,13 @@ func leave(t *testing.T, db *store.DB) kept {
 	key("codes", &k.code)
 	key("access_tokens", &k.access)
 	key("refresh_tokens", &k.refresh)
-	var challenge, press []byte
+	var press []byte
 	var grant, consent, user string
 	var journey int64
-	row(`SELECT digest FROM used_challenges WHERE institution = $1`, &challenge)
 	row(`SELECT press FROM login_presses WHERE institution = $1 LIMIT 1`, &press)
 	row(`SELECT grant_id, consent_id FROM grants WHERE institution = $1`, &grant, &consent)
 	row(`SELECT id, user_id FROM journeys WHERE institution = $1`, &journey, &user)
-	k.challenge, k.press = secret.Digest(challenge), secret.Digest(press)
+	k.press = secret.Digest(press)
 	k.grant, k.consent, k.journey, k.user = oauth.GrantID(grant), linkage.ConsentID(consent), linkage.JourneyID(journey), corebank.UserID(user)
 	return k
 }

@@ -132,7 +132,7 @@ func Effects() (all []Effect) {
 func LookUps() []string {
 	all := []string{usedTokens}
 	for _, l := range []*lookUp{
-		accessTokenByKey, refreshTokenByKey, codeByKey, pushedByKey, challengeUsed, journeyByID, sessionByDigest,
+		accessTokenByKey, refreshTokenByKey, codeByKey, pushedByKey, journeyByID, sessionByDigest,
 		pinInUse, pinsByAccounts.of(1), pinsByAccounts.of(3),
 	} {
 		all = append(all, l.one, l.many)

@@ -32,11 +32,22 @@ func (in *Institution) applyRequestPushed(ctx context.Context, t tx, c oauth.Req
 	if err := in.remember(ctx, t, c.Seen); err != nil {
 		return err
 	}
-	return t.Apply(ctx, addRequest, c.Key.ID, in.id, c.Key.Digest[:], request, micros(c.ExpiresAt))
+	if c.Request.CodeChallenge == "" {
+		return t.Apply(ctx, addRequest, c.Key.ID, in.id, c.Key.Digest[:], request, micros(c.ExpiresAt))
+	}
+	return t.ApplyOr(ctx, oauth.Replayed{What: oauth.ChallengeReplay}, addChallenging,
+		c.Key.ID, in.id, c.Key.Digest[:], request, micros(c.ExpiresAt), c.Challenge[:])
 }
 
-var addRequest = doBy(`INSERT INTO pushed_requests (id, institution, digest, request, expires_at) VALUES ($1, $2, $3, $4, $5)`,
-	"bigint", "text", "bytea", "text", "bigint")
+var (
+	addRequest = doBy(`INSERT INTO pushed_requests (id, institution, digest, request, expires_at) VALUES ($1, $2, $3, $4, $5)`,
+		"bigint", "text", "bytea", "text", "bigint")
+
+	// addChallenging is addRequest beside a challenge that led to no code yet.
+	addChallenging = mustBy(`INSERT INTO pushed_requests (id, institution, digest, request, expires_at) SELECT $1, $2, $3, $4, $5
+		WHERE NOT EXISTS (SELECT 1 FROM used_challenges u WHERE u.institution = $2 AND u.digest = $6)`,
+		"bigint", "text", "bytea", "text", "bigint", "bytea")
+)
 
 func asJSON(v any, doing string) (string, error) {
 	b, err := json.Marshal(v)

@@ -323,3 +323,23 @@ func TestACodeThatIsReusedByAnotherClientEndsNothing(t *testing.T) {
 		}
 	})
 }
+
+// RFC 9700 §2.1.1
+func TestAChallengeThatLedToACodeIsNotTakenAgain(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		w := newProtocol(t, db, nil)
+		w.push(w.client, asking(w.client)) // it led to none yet
+		w.code(w.client, asking(w.client))
+		call := w.call(w.client, oauth.PAREndpoint, asking(w.client))
+		_, err := w.Engine.Push(t.Context(), call)
+		wantFailure(t, err, oauth.InvalidRequest)
+		if !strings.Contains(fmt.Sprint(err), "code_challenge was used before") {
+			t.Errorf("it is told %v", err)
+		}
+		var kept int
+		if err := w.in.Row(t.Context(), `SELECT count(*) FROM pushed_requests WHERE institution = $1`, []any{"demo"}, &kept); err != nil || kept != 2 {
+			t.Errorf("%d requests are kept instead of 2, %v", kept, err)
+		}
+		w.push(w.client.Again(), asking(w.client.Again()))
+	})
+}

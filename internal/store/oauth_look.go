@@ -9,7 +9,6 @@ import (
 	"renkei.dev/internal/fault"
 	"renkei.dev/internal/oauth"
 	"renkei.dev/internal/partner"
-	"renkei.dev/internal/secret"
 )
 
 // PushedRequest returns a request, spent or expired ones too. Errors: fault.NotFound.
@@ -26,15 +25,6 @@ func (in *Institution) PushedRequest(ctx context.Context, k oauth.Key) (oauth.Pu
 		return oauth.PushedRequest{}, fault.Wrap(fault.Internal, doing, err)
 	}
 	return p, nil
-}
-
-var challengeUsed = lookUpOne(`SELECT COUNT(*) FROM used_challenges WHERE institution = $1 AND digest = $2`, "text", "bytea")
-
-// ChallengeUsed tells whether a code challenge led to a code before.
-func (in *Institution) ChallengeUsed(ctx context.Context, challenge secret.Digest) (bool, error) {
-	var n int64
-	err := find(ctx, in.read, challengeUsed, []any{&n}, in.id, challenge[:])
-	return n > 0, failed(err, "look for a used challenge")
 }
 
 // standingColumns are those of a consent that the protocol reads; an empty id
