@@ -17,9 +17,14 @@ var suites = []uint16{
 }
 
 // ServerTLS is for hosts that ask for no certificate. It names its protocols, since
-// a server adds them to the settings it is given and not to those chosen by name.
+// a server adds them to the settings it is given and not to those chosen by name. Its
+// records are as long as what is written: pages are short, and short records would make
+// six writes of a connection's first.
 func ServerTLS(certificates ...tls.Certificate) *tls.Config {
-	return &tls.Config{Certificates: certificates, MinVersion: tls.VersionTLS12, CipherSuites: suites, NextProtos: []string{"h2", "http/1.1"}}
+	return &tls.Config{
+		Certificates: certificates, MinVersion: tls.VersionTLS12, CipherSuites: suites, NextProtos: []string{"h2", "http/1.1"},
+		DynamicRecordSizingDisabled: true,
+	}
 }
 
 // CertificateHostTLS is for the hosts of certificate login (journey.md rule 1). It

@@ -70,6 +70,13 @@ func (h Headers) set(out http.Header) {
 	out.Set("Permissions-Policy", permissions)
 }
 
+// SeeOther leads a browser on to an address, a path of this origin or all of another,
+// that is escaped already. It is always a 303: a 307 would repeat a form (RFC 9700 §4.12).
+func SeeOther(w http.ResponseWriter, address string) {
+	w.Header().Set("Location", address)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
 // AllowFormTo lets the page that is about to be written post a form to origin
 // too: the hand-over of a partner that wants response_mode=form_post.
 func AllowFormTo(w http.ResponseWriter, origin string) {

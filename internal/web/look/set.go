@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"reflect"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -156,6 +157,7 @@ func (s *Set) Show(w http.ResponseWriter, status int, name string, view any) err
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(html))) // or it goes in chunks, one write more
 	w.WriteHeader(status)
 	if _, err := w.Write(html); err != nil {
 		return nil // the browser went away: nobody is left to tell, and someone may hold the room

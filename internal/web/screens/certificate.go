@@ -10,6 +10,7 @@ import (
 	"renkei.dev/internal/linkage"
 	"renkei.dev/internal/pki"
 	"renkei.dev/internal/secret"
+	"renkei.dev/internal/web"
 )
 
 // onceParameter carries the one-time secret from a certificate host back to the
@@ -49,11 +50,11 @@ func (s *Screens) presentCertificate(w http.ResponseWriter, r *http.Request) {
 	once, err := s.Linkage.PresentCertificate(r.Context(), id, r.URL.Query().Get(hopParameter), s.Judge(presented))
 	if err != nil {
 		s.Log.ErrorContext(r.Context(), "a certificate could not be passed on", "journey", id.String(), "error", err)
-		http.Redirect(w, r, s.Issuer+address(id, "trouble"), http.StatusSeeOther)
+		web.SeeOther(w, s.Issuer+address(id, "trouble"))
 		return
 	}
 	query := url.Values{onceParameter: {once.Reveal()}}
-	http.Redirect(w, r, s.Issuer+address(id, string(linkage.CertificateStep))+"?"+query.Encode(), http.StatusSeeOther)
+	web.SeeOther(w, s.Issuer+address(id, string(linkage.CertificateStep))+"?"+query.Encode())
 }
 
 // takeCertificate takes what the certificate host judged into the journey, and
@@ -62,7 +63,7 @@ func (s *Screens) presentCertificate(w http.ResponseWriter, r *http.Request) {
 func (s *Screens) takeCertificate(w http.ResponseWriter, r *http.Request, v linkage.Visit, once secret.Value) {
 	result, err := s.Linkage.TakeCertificate(r.Context(), v, once)
 	if _, halted := asHalted(err); halted {
-		http.Redirect(w, r, address(v.Journey, string(linkage.CertificateStep)), http.StatusSeeOther) // which says why
+		web.SeeOther(w, address(v.Journey, string(linkage.CertificateStep))) // which says why
 		return
 	}
 	if err != nil {
@@ -70,7 +71,7 @@ func (s *Screens) takeCertificate(w http.ResponseWriter, r *http.Request, v link
 		return
 	}
 	s.keep(w, v.Journey, result)
-	http.Redirect(w, r, address(v.Journey, string(result.Journey.Step)), http.StatusSeeOther)
+	web.SeeOther(w, address(v.Journey, string(result.Journey.Step)))
 }
 
 // JudgeBy returns what certificate hosts think of a certificate, by whom it is

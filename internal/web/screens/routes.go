@@ -152,7 +152,7 @@ func (s *Screens) get(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.halted(w, r, err)
 	case j.Step != linkage.RepeatStep && j.Step != step:
-		http.Redirect(w, r, address(j.ID, string(j.Step)), http.StatusSeeOther)
+		web.SeeOther(w, address(j.ID, string(j.Step)))
 	default:
 		s.showJourney(w, r, j, nil)
 	}
@@ -193,7 +193,7 @@ func (s *Screens) post(do press) http.HandlerFunc {
 			s.showJourney(w, r, j, f)
 			return
 		}
-		http.Redirect(w, r, address(j.ID, string(j.Step)), http.StatusSeeOther)
+		web.SeeOther(w, address(j.ID, string(j.Step)))
 	}
 }
 

@@ -37,7 +37,7 @@ func (s *Screens) lead(w http.ResponseWriter, r *http.Request, o linkage.Opening
 	if !o.Device.IsEmpty() {
 		deviceCookie.Set(w, o.Device)
 	}
-	http.Redirect(w, r, address(o.Journey, string(o.Step)), http.StatusSeeOther)
+	web.SeeOther(w, address(o.Journey, string(o.Step)))
 }
 
 // SignedIn tells whether a browser holds a session that lasts.
