@@ -128,8 +128,8 @@ func (r *reader) value(depth int) bool {
 	case c == '[':
 		return r.array(depth)
 	case c == '"':
-		_, ok := r.text()
-		return ok
+		raw, escaped, ok := r.quoted()
+		return ok && (!escaped || json.Valid(raw))
 	default:
 		start := r.at
 		for r.at < len(r.raw) && strings.IndexByte(" \t\r\n,]}", r.raw[r.at]) < 0 {
@@ -141,29 +141,46 @@ func (r *reader) value(depth int) bool {
 
 // text reads a JSON string; one without escapes costs no decoder.
 func (r *reader) text() (string, bool) {
-	if !r.take('"') {
+	raw, escaped, ok := r.quoted()
+	switch {
+	case !ok:
 		return "", false
+	case !escaped:
+		return string(raw[1 : len(raw)-1]), true
 	}
-	start, escaped := r.at, false
-	for ; r.at < len(r.raw); r.at++ {
+	var s string
+	err := json.Unmarshal(raw, &s)
+	return s, err == nil
+}
+
+// quoted finds the end of a JSON string, whose escapes may be wrong still.
+func (r *reader) quoted() (raw []byte, escaped, ok bool) {
+	if !r.take('"') {
+		return nil, false, false
+	}
+	for start := r.at - 1; r.at < len(r.raw); r.at++ {
 		switch c := r.raw[r.at]; {
 		case c == '"':
 			r.at++
-			if !escaped {
-				return string(r.raw[start : r.at-1]), true
-			}
-			var s string
-			err := json.Unmarshal(r.raw[start-1:r.at], &s)
-			return s, err == nil
+			return r.raw[start:r.at], escaped, true
 		case c == '\\':
 			escaped = true
 			r.at++
 		case c < 0x20:
-			return "", false
+			return nil, false, false
 		}
 	}
-	return "", false
+	return nil, false, false
 }
+
+// Members gives each member of a token's payload to visit, in order; the values are
+// JSON. It refuses what readers could take two ways.
+func Members(payload []byte, visit func(name string, value json.RawMessage)) error {
+	return members("a token's payload", payload, visit)
+}
+
+// Text returns a member's value when it is a string.
+func Text(value json.RawMessage) (string, bool) { return textOf(value) }
 
 // textOf returns a member's value when it is a string.
 func textOf(value json.RawMessage) (string, bool) {

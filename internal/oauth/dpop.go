@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
 	"net"
 	"net/url"
 	"strings"
@@ -31,12 +30,13 @@ type proof struct {
 
 // proofClaims are those of RFC 9449 §4.2.
 type proofClaims struct {
-	ID        string       `json:"jti"`
-	Method    string       `json:"htm"`
-	Target    string       `json:"htu"`
-	IssuedAt  *numericDate `json:"iat"`
-	TokenHash string       `json:"ath"`
-	Nonce     string       `json:"nonce"`
+	ID, Method, Target, TokenHash, Nonce string
+	IssuedAt                             *numericDate
+}
+
+func (c *proofClaims) read(payload []byte) error {
+	return readClaims(payload, claim{"jti", &c.ID}, claim{"htm", &c.Method}, claim{"htu", &c.Target}, claim{"iat", &c.IssuedAt},
+		claim{"ath", &c.TokenHash}, claim{"nonce", &c.Nonce})
 }
 
 // proofUse is where a proof is shown.
@@ -64,7 +64,7 @@ func (e *Engine) checkProof(headers []string, use proofUse) (proof, *Failure) {
 		return proof{}, badProof("the DPoP proof is not valid", err)
 	}
 	var claims proofClaims
-	if err := json.Unmarshal(parsed.Payload, &claims); err != nil {
+	if err := claims.read(parsed.Payload); err != nil {
 		return proof{}, badProof("the DPoP proof is not valid", err)
 	}
 	u := proofUnderTest{claims: claims, use: use, nonces: e.nonces}
