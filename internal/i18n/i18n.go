@@ -214,12 +214,12 @@ func (c *Catalogue) Keys() []string {
 }
 
 // In returns the words of one language.
-func (c *Catalogue) In(l Language) Words { return Words{l, c} }
+func (c *Catalogue) In(l Language) Words { return Words{l, c.sentences[l]} }
 
 // Words says things in one language.
 type Words struct {
 	language  Language
-	catalogue *Catalogue
+	sentences map[string]sentence
 }
 
 // Language returns the language.
@@ -233,7 +233,7 @@ func (w Words) InJapanese() bool { return w.language == Japanese }
 // second. A key or fact that is missing panics: it is our own mistake, and the
 // gallery test shows every sentence.
 func (w Words) T(key string, pairs ...any) string {
-	s, ok := w.catalogue.sentences[w.language][key]
+	s, ok := w.sentences[key]
 	if !ok {
 		panic("no words for " + key)
 	}
@@ -281,7 +281,7 @@ func given(pairs []any, name string) (string, bool) {
 
 // Plain returns the sentence of key; false for one that wants facts, or none.
 func (w Words) Plain(key string) (string, bool) {
-	s, ok := w.catalogue.sentences[w.language][key]
+	s, ok := w.sentences[key]
 	return s.text, ok && s.pieces == nil
 }
 

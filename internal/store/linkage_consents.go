@@ -81,10 +81,10 @@ func scanConsent(r row) (linkage.Consent, error) {
 	c.Partner, c.State, c.EndReason = partner.ID(partnerID), linkage.ConsentState(state), linkage.EndReason(why)
 	c.Replaces, c.Journey = linkage.ConsentID(replaces), linkage.InquiryNumber(journey)
 	c.GivenAt, c.Extent.EndsAt, c.EndedAt = fromMicros(given), fromMicros(ends), fromMicros(ended)
-	if err := json.Unmarshal([]byte(functions), &c.Extent.Functions); err != nil {
+	if c.Extent.Functions, err = listOf[corebank.BusinessFunction](functions); err != nil {
 		return linkage.Consent{}, fault.Wrap(fault.Internal, "read the functions of consent "+id, err)
 	}
-	if err := json.Unmarshal([]byte(accounts), &c.Extent.Accounts); err != nil {
+	if c.Extent.Accounts, err = listOf[corebank.AccountID](accounts); err != nil {
 		return linkage.Consent{}, fault.Wrap(fault.Internal, "read the accounts of consent "+id, err)
 	}
 	return c, nil

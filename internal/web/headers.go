@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,8 @@ type Headers struct {
 	// Data tells that programs are answered and no browser's pages: what guards only
 	// those is left out.
 	Data bool
+	// DataAt are the paths of a site with pages at which programs are answered.
+	DataAt []string
 	// Reports is the path of ReportHandler on the same origin; empty: browsers
 	// report nothing.
 	Reports string
@@ -37,15 +40,35 @@ const permissions = "accelerometer=(), autoplay=(), camera=(), display-capture=(
 
 // Wrap sets the headers before next runs.
 func (h Headers) Wrap(next http.Handler) http.Handler {
-	always := http.Header{}
-	h.set(always)
+	pages, data := h.all(), Headers{HSTS: h.HSTS, Data: true}.all()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		all := pages
+		if slices.Contains(h.DataAt, r.URL.Path) {
+			all = data
+		}
 		out := w.Header()
-		for name, values := range always {
-			out[name] = values[:1:1] // who adds to it copies it; who sets it takes another
+		for _, h := range all {
+			out[h.name] = h.values
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// header is one that answers share: who adds to it copies it, and who sets it takes
+// another.
+type header struct {
+	name   string
+	values []string
+}
+
+func (h Headers) all() []header {
+	set := http.Header{}
+	h.set(set)
+	all := make([]header, 0, len(set))
+	for name, values := range set {
+		all = append(all, header{name, values[:1:1]})
+	}
+	return all
 }
 
 func (h Headers) set(out http.Header) {
