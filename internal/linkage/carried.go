@@ -1,6 +1,7 @@
 package linkage
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +23,7 @@ type carried struct {
 	Company   corebank.CompanyID
 	BeganAt   time.Time
 	TouchedAt time.Time
-	Session   []byte            // the digest of the session that let its user in
+	Session   []byte            // the digest of the session that let its user in; none: it ended, and the press declines
 	Weighed   map[string]string // what the log will say of the opening
 	State     state
 }
@@ -104,11 +105,15 @@ func (s *Service) findCarried(ctx context.Context, st *standing, c *carried) err
 	}
 	row := c.row()
 	st.read = needs(row, c.State, st.now)
+	st.read.Session = c.Session
 	var err error
 	st.row, st.staged, st.consent, st.kept, err = s.Store.JourneyWith(ctx, c.ID, st.read)
 	switch {
 	case errors.Is(err, fault.NotFound):
 		st.carried, st.row, st.st = c, row, c.State
+		if !st.kept.Session {
+			return s.findAnew(ctx, st)
+		}
 		return nil
 	case err != nil:
 		return fault.Wrap(fault.Of(err), "find a journey", err)
@@ -116,8 +121,24 @@ func (s *Service) findCarried(ctx context.Context, st *standing, c *carried) err
 		return foreign()
 	}
 	st.old = true
-	st.st, err = s.stateOf(st.row, s.memory.recall(c.ID))
+	if st.st, err = s.stateOf(st.row, s.memory.recall(c.ID)); err == nil && !bytes.Equal(st.st.Seed, c.State.Seed) {
+		return foreign() // another journey has the id
+	}
 	return err
+}
+
+// findAnew is for a carried journey whose session has ended. Where the same user has
+// logged in anew in its browser, that session takes the place.
+func (s *Service) findAnew(ctx context.Context, st *standing) error {
+	held, lasts, err := s.session(ctx, st.visit, st.now)
+	if err != nil {
+		return err
+	}
+	if st.signedOut = !lasts || held.User != st.carried.User; !st.signedOut {
+		c := *st.carried
+		c.Session, st.carried = held.Digest[:], &c
+	}
+	return nil
 }
 
 // written returns the change that writes a carried journey, as a press makes it.
@@ -125,27 +146,51 @@ func (s *Service) findCarried(ctx context.Context, st *standing, c *carried) err
 func (c *carried) written(st *standing, row Row) JourneyBegun {
 	act := detail(st.act(SessionUsed), "opened_at", c.BeganAt.Format(time.RFC3339))
 	maps.Copy(act.Detail, c.Weighed)
+	if len(c.Session) == 0 {
+		return JourneyBegun{Row: row, Done: denied(act, sessionEnded)}
+	}
 	session := secret.Digest(c.Session)
 	return JourneyBegun{Row: row, Session: &session, Done: act}
 }
 
+const sessionEnded = "session_ended"
+
 // lostCarried answers a press that could not write its journey, where no other press
-// did: the session has ended, and the same request begins anew with the login; or
-// the request was completed elsewhere, and over is false.
-func (s *Service) lostCarried(ctx context.Context, st *standing, b Button) (r Result, over bool, err error) {
-	_, err = s.Store.Session(ctx, secret.Digest(st.carried.Session))
+// did. over is false where the request was completed elsewhere, and where the press
+// may be tried again: because the same user has logged in anew meanwhile, or because
+// it only declines, for which nobody needs to be signed in. Else the session has
+// ended, and the request begins anew with the login.
+func (s *Service) lostCarried(ctx context.Context, st *standing, b Button) (r Result, again, over bool, err error) {
+	before := st.carried.Session
+	if len(before) == 0 {
+		return Result{}, false, false, nil
+	}
+	_, err = s.Store.Session(ctx, secret.Digest(before))
 	switch {
 	case err == nil:
-		return Result{}, false, nil
+		return Result{}, false, false, nil
 	case !errors.Is(err, fault.NotFound):
-		return Result{}, true, fault.Wrap(fault.Of(err), "find a session", err)
+		return Result{}, false, true, fault.Wrap(fault.Of(err), "find a session", err)
 	}
-	act := denied(detail(st.act(PressRefused), "button", string(b), "step", string(st.step())), "session_ended")
+	if err := s.findAnew(ctx, st); err != nil {
+		return Result{}, false, true, err
+	}
+	switch {
+	case !st.signedOut:
+		return Result{}, true, false, nil
+	case b == Leave || b == Refuse:
+		c := *st.carried
+		c.Session, st.carried = nil, &c
+		return Result{}, true, false, nil
+	}
+	act := denied(detail(st.act(PressRefused), "button", string(b), "step", string(st.step())), sessionEnded)
 	if err := s.record(ctx, act); err != nil {
-		return Result{}, true, err
+		return Result{}, false, true, err
 	}
+	digest, brought := s.sessionDigest(st.visit.Session)
+	r.SignedOut = brought && digest.Equal(secret.Digest(before))
 	r.Again, err = s.again(st)
-	return r, true, err
+	return r, false, true, err
 }
 
 // extendCarried gives the page of a carried journey its idle time again.

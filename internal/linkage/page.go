@@ -26,8 +26,12 @@ func (s *Service) page(ctx context.Context, st *standing) (Journey, error) {
 		Partner: st.partner, Company: st.st.CompanyName, User: st.st.UserName, Role: st.st.Role,
 		CanLeave: placeAt(step).has(Leave), CanSwitch: st.st.Reused && placeAt(step).has(SwitchUser) && !switched(st),
 	}
-	if switched(st) { // whoever comes back to it need not be the one who was signed in
+	if switched(st) || st.signedOut { // whoever comes back to it need not be the one who was signed in
 		j.Company, j.User, j.Role = "", "", ""
+	}
+	if st.signedOut && st.underWay() {
+		j.CanSwitch = false
+		return ended(j, Cause{Code: RequestUnknown, Reason: NotPermitted, CanLeave: true}), nil
 	}
 	if st.old {
 		j.Step, j.CanLeave, j.CanSwitch = RepeatStep, false, false

@@ -263,10 +263,11 @@ func (s *Service) settle(ctx context.Context, st *standing, b Button, claim int6
 		if !errors.Is(err, fault.Conflict) {
 			return Result{}, fault.Wrap(fault.Of(err), "commit a press", err)
 		}
-		if r, over, e := s.lost(ctx, st, b, claim); over || e != nil {
+		r, again, over, e := s.lost(ctx, st, b, claim)
+		if over || e != nil {
 			return r, e
 		}
-		if protocol != nil { // the journey holds, so the request does not: another browser completed it
+		if protocol != nil && !again { // the journey holds, so the request does not: another browser completed it
 			out, way, protocol = spent(st, out), nil, nil
 		}
 	}
@@ -274,18 +275,19 @@ func (s *Service) settle(ctx context.Context, st *standing, b Button, claim int6
 }
 
 // lost answers a press whose commit did not hold; over is false where the journey
-// itself is as it was found. Errors: fault.Conflict, when it is not.
-func (s *Service) lost(ctx context.Context, st *standing, b Button, claim int64) (r Result, over bool, err error) {
+// itself is as it was found, and again is true where the same commit may hold now.
+// Errors: fault.Conflict, when the journey went on.
+func (s *Service) lost(ctx context.Context, st *standing, b Button, claim int64) (r Result, again, over bool, err error) {
 	row, _, _, err := s.Store.Journey(ctx, st.row.ID)
 	switch {
 	case st.carried != nil && errors.Is(err, fault.NotFound):
 		return s.lostCarried(ctx, st, b)
 	case err != nil:
-		return Result{}, true, fault.Wrap(fault.Of(err), "find a journey", err)
+		return Result{}, false, true, fault.Wrap(fault.Of(err), "find a journey", err)
 	case st.carried != nil, row.Version != st.row.Version, row.Claim != claim && st.now.Before(row.ClaimUntil):
-		return Result{}, true, fault.New(fault.Conflict, "the journey went on")
+		return Result{}, false, true, fault.New(fault.Conflict, "the journey went on")
 	}
-	return Result{}, false, nil
+	return Result{}, false, false, nil
 }
 
 // spent is the outcome of a press whose request was completed by another
@@ -401,6 +403,7 @@ func (s *Service) result(ctx context.Context, st *standing) (Result, error) {
 	}
 	var err error
 	if st.row.Button == SwitchUser {
+		r.SignedOut = true
 		if r.Again, err = s.again(st); err != nil {
 			return Result{}, err
 		}

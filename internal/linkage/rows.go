@@ -68,6 +68,7 @@ type Needs struct {
 	Partner  partner.ID
 	Now      time.Time
 	Accounts []corebank.AccountID // of which the PINs, and the counters of their tries
+	Session  []byte               // the digest of a session of which to tell whether it is there; none: no question
 }
 
 // Kept is what was found for Needs.
@@ -75,6 +76,7 @@ type Kept struct {
 	Linked   []Consent       // the newest first
 	PINs     []StoredPIN     // of all users
 	Counters []login.Counter // one for each account, in their order
+	Session  bool            // it is there
 }
 
 // Known is what is known of a user who comes in.

@@ -133,6 +133,9 @@ func (s *Service) resume(ctx context.Context, st *standing) (*Opening, error) {
 	if err != nil {
 		return nil, s.unlessUnknown(ctx, st, session, err)
 	}
+	if user.ID != session.User {
+		return nil, nil // the bank speaks of somebody else
+	}
 	key := s.idKey(string(user.LoginID))
 	if session.Method == corebank.CertificateLogin {
 		key = certificateKey(user.ID)
@@ -260,6 +263,8 @@ func (s *Service) SwitchUser(ctx context.Context, v Visit) (Result, error) {
 			out.state.Cause = &Cause{Code: RequestUnknown, Reason: NotPermitted} // it goes on in the other journey
 			if digest, ok := s.sessionDigest(v.Session); ok {
 				out.endSession = &digest
+			} else if st.carried != nil {
+				out.endSession = (*secret.Digest)(st.carried.Session)
 			}
 			return out, nil
 		},

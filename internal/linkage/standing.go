@@ -22,16 +22,17 @@ const keptFor = 24 * time.Hour
 
 // standing is a journey as a press or a page finds it.
 type standing struct {
-	now     time.Time
-	visit   Visit
-	pre     *prelude // before the login
-	carried *carried // a session let its user in, and there is no row yet
-	row     Row
-	st      state
-	partner partner.Partner
-	staged  []StagedPIN
-	consent ConsentState
-	old     bool // the cookie is the one before the last press
+	now       time.Time
+	visit     Visit
+	pre       *prelude // before the login
+	carried   *carried // a session let its user in, and there is no row yet
+	signedOut bool     // and that session has ended
+	row       Row
+	st        state
+	partner   partner.Partner
+	staged    []StagedPIN
+	consent   ConsentState
+	old       bool // the cookie is the one before the last press
 
 	read Needs // what kept was read for
 	kept Kept

@@ -57,12 +57,13 @@ type Opening struct {
 // Errors, they are at fields of the same step and nothing that was typed, save
 // secrets, is lost.
 type Result struct {
-	Journey Journey
-	Cookie  secret.Value // the journey's cookie from now on; empty: unchanged
-	Device  secret.Value // to be kept in the device's cookie; empty: nothing new
-	Session secret.Value // to be kept in the session's cookie; empty: nothing new
-	Again   *Opening     // the request goes on in this journey, and the browser's session is over
-	Stale   bool         // the press belonged to a page that is over: nothing was done, and Journey is where it stands
+	Journey   Journey
+	Cookie    secret.Value // the journey's cookie from now on; empty: unchanged
+	Device    secret.Value // to be kept in the device's cookie; empty: nothing new
+	Session   secret.Value // to be kept in the session's cookie; empty: nothing new
+	Again     *Opening     // the request goes on in this journey
+	SignedOut bool         // the browser's session is over
+	Stale     bool         // the press belonged to a page that is over: nothing was done, and Journey is where it stands
 }
 
 // LoginPress is what the page AL-100/AL-120 sends.

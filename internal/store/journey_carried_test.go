@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"renkei.dev/internal/audit"
+	"renkei.dev/internal/corebank"
 	"renkei.dev/internal/linkage"
 	"renkei.dev/internal/secret"
 	"renkei.dev/internal/store"
@@ -120,17 +122,110 @@ func TestAPressWhoseSessionHasEndedBeginsAnewWithTheLogin(t *testing.T) {
 		n, other := b.open("fixed"), b.open("chooser")
 		d.clock.Advance(time.Minute)
 		other.press(d.svc.SwitchUser)
-		for what, press := range map[string]pressing{"許可": n.allow(), "許可しない": d.svc.Refuse, "別の利用者": d.svc.SwitchUser} {
-			r, err := press(t.Context(), n.visit())
-			if err != nil || r.Again == nil {
-				t.Fatalf("%s leads to %+v, %v", what, r, err)
-			}
-			if m := n.lead(*r.Again); m.at.Step != linkage.LoginStep || !m.at.EndsAt.After(d.clock.Now()) {
-				t.Errorf("%s goes on at %s", what, m.at.Step)
+		allow := n.allow()
+		if n.load(); n.at.Ended == nil || n.at.User+n.at.Company != "" || n.at.Consent != nil || !n.at.CanLeave {
+			t.Errorf("who is no longer signed in is shown %+v", n.at)
+		}
+		m := d.signedIn("pin.mixed") // the next user of the browser
+		for what, press := range map[string]pressing{"許可": allow, "別の利用者": d.svc.SwitchUser} {
+			for _, signed := range []secret.Value{n.signed, m.signed, {}} {
+				v := n.visit()
+				v.Session = signed
+				r, err := press(t.Context(), v)
+				if err != nil || r.Again == nil || r.SignedOut != signed.Equal(n.signed) {
+					t.Fatalf("%s leads to %+v, %v", what, r, err)
+				}
+				if m := n.lead(*r.Again); m.at.Step != linkage.LoginStep || !m.at.EndsAt.After(d.clock.Now()) {
+					t.Errorf("%s goes on at %s", what, m.at.Step)
+				}
 			}
 		}
-		if n.rows() != 0 || d.acts(linkage.ConsentGivenName, "") != 0 || d.acts(linkage.PressRefused, "session_ended") != 3 || len(d.paper.approved) > 1 {
+		if n.rows() != 0 || d.acts(linkage.ConsentGivenName, "") != 0 || d.acts(linkage.PressRefused, "session_ended") != 6 {
 			t.Errorf("it wrote %d rows, or no refusal", n.rows())
+		}
+		m.open("chooser").stands(linkage.BusinessStep) // whose session is their own
+	})
+}
+
+func TestWhoDeclinesNeedsNoSession(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := lasting(t, db)
+		for name, act := range map[string]audit.Name{"許可しない": linkage.ConsentRefused, "中止": linkage.JourneyLeft} {
+			b := d.signedIn("ok.pw")
+			n, other := b.open("fixed"), b.open("chooser")
+			d.clock.Advance(time.Minute)
+			other.press(d.svc.SwitchUser)
+			press := pressing(d.svc.Refuse)
+			if act == linkage.JourneyLeft {
+				press = d.svc.Leave
+			}
+			first := n.visit()
+			if n.press(press); n.at.Step != linkage.HandoverStep || n.at.Handover.Way == nil {
+				t.Errorf("%s leads to %s", name, n.at.Step)
+			}
+			if r, err := press(t.Context(), first); err != nil || !r.Cookie.Equal(n.cookie) {
+				t.Errorf("%s twice leads to %+v, %v", name, r, err)
+			}
+			number := string(n.at.Number)
+			if d.acts(act, number) != 1 || d.acts(linkage.SessionUsed, number) != 1 || d.acts(linkage.SessionUsed, "session_ended") == 0 {
+				t.Errorf("%s: the log does not say what was pressed, and with what session", name)
+			}
+		}
+		b := d.signedIn("ok.pw")
+		same := func(a *linkage.Asked) { a.Handle = "one link" }
+		n, m, other := b.open("fixed", same), b.open("fixed", same), b.open("chooser")
+		n.press(n.allow())
+		other.press(d.svc.SwitchUser)
+		if m.press(d.svc.Leave); m.at.Ended == nil || m.at.Ended.Code != linkage.RequestUnknown {
+			t.Errorf("of a request that was completed it leads to %s", m.at.Step)
+		}
+	})
+}
+
+func TestANewLoginOfTheSameUserTakesThePlaceOfTheSession(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := lasting(t, db)
+		b := d.signedIn("ok.pw")
+		n, unseen := b.open("fixed"), b.open("chooser")
+		d.clock.Advance(time.Minute)
+		m := b.open("chooser", func(a *linkage.Asked) { a.Relogin = true })
+		m.press(d.logIn("ok.pw"))
+		n.signed, unseen.signed = m.signed, m.signed
+		n.stands(linkage.ConsentStep)
+		n.press(n.allow())
+		n.stands(linkage.HandoverStep)
+		unseen.press(unseen.choose(corebank.BalanceInquiry))
+		unseen.stands(linkage.ConsentStep)
+	})
+}
+
+// Two nodes by mistake under one number make the same ids.
+func TestTheCookieOfAJourneyOpensNoOtherOfTheSameID(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB) {
+		d := lasting(t, db)
+		one, two := d.signedIn("ok.pw"), d.signedIn("pin.pending")
+		d.clock.Advance(time.Minute)
+		open := func(b *browser) *browser {
+			ids, err := store.NewIDs(1, d.clock.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := d.node()
+			s.NextID = ids.Next
+			return (&browser{desk: d.on(s), signed: b.signed, device: b.device}).open("chooser")
+		}
+		a, b := open(one), open(two)
+		if a.id != b.id || a.at.User == b.at.User {
+			t.Fatalf("they are %v and %v, of %q and %q", a.id, b.id, a.at.User, b.at.User)
+		}
+		a.press(a.choose(corebank.BalanceInquiry))
+		for name, f := range map[string]func() error{
+			"a page":  func() error { _, err := b.svc.Load(t.Context(), b.visit()); return err },
+			"a press": func() error { _, err := b.choose(corebank.BalanceInquiry)(t.Context(), b.visit()); return err },
+		} {
+			if halted(f()) != linkage.RequestUnknown {
+				t.Errorf("%s of another's journey", name)
+			}
 		}
 	})
 }

@@ -33,6 +33,12 @@ func (k *keptRows) asked(institution string, n linkage.Needs) []asked {
 			liveConsentsTo, []any{institution, string(n.User), string(n.Partner), micros(n.Now)}, into(&k.Linked, scanConsent),
 		})
 	}
+	if len(n.Session) > 0 {
+		all = append(all, asked{sessionByDigest, []any{institution, n.Session}, func(int, row) error {
+			k.Session = true
+			return nil
+		}})
+	}
 	if len(n.Accounts) > 0 {
 		all = append(all, pinsAsked(institution, n.Accounts, &k.PINs), countersAsked(institution, pinKeys(n.Accounts), &k.counters))
 	}

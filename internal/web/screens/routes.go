@@ -180,9 +180,11 @@ func (s *Screens) post(do press) http.HandlerFunc {
 			return
 		}
 		s.keep(w, v.Journey, result)
-		if result.Again != nil {
+		if result.SignedOut {
 			sessionCookie.Clear(w)
 			web.ClearCache(w)
+		}
+		if result.Again != nil {
 			forgetOldest(w, r)
 			s.lead(w, r, *result.Again)
 			return

@@ -11,12 +11,13 @@ import (
 )
 
 // A browser keeps so many journeys at a time, and so many bytes of their cookies
-// before another is opened, whose own is 2,000 at most. Beyond it the oldest are
-// forgotten, since the browser sends all of them with every request, and what
-// stands in front of a server often takes 8 KiB of them together.
+// before another is opened. Beyond it the oldest are forgotten, since the browser
+// sends all of them with every request, and what stands in front of a server often
+// takes 8 KiB of them together. One is 2,000 bytes long at most where a session
+// opened it, so that two tabs may open another at the same time.
 const (
 	maxJourneys = 8
-	maxHeld     = 5500
+	maxHeld     = 4000
 )
 
 // Start opens a journey for what the authorization endpoint found and leads the
@@ -55,7 +56,8 @@ type held struct {
 func journeys(r *http.Request) []held {
 	var all []held
 	for _, c := range r.Cookies() {
-		if id, err := linkage.ParseJourneyID(strings.TrimPrefix(c.Name, web.HostPrefix)); err == nil {
+		name, ours := strings.CutPrefix(c.Name, web.HostPrefix)
+		if id, err := linkage.ParseJourneyID(name); ours && err == nil {
 			all = append(all, held{id, len(c.Name) + len("=") + len(c.Value) + len("; ")})
 		}
 	}
