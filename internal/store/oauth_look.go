@@ -68,6 +68,9 @@ func (s *standing) read() (*oauth.Standing, error) {
 // listOf reads a JSON array of texts. Those without escapes, which is nearly all,
 // cost no decoder.
 func listOf[T ~string](text string) ([]T, error) {
+	if text == "[]" {
+		return []T{}, nil
+	}
 	inner, ok := strings.CutPrefix(text, `["`)
 	if inner, closed := strings.CutSuffix(inner, `"]`); ok && closed && strings.IndexByte(inner, '\\') < 0 {
 		list := make([]T, 0, 1+strings.Count(inner, `","`))
