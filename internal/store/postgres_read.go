@@ -122,11 +122,12 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, readWithin)
 }
 
-// enqueue puts a look-up into the queue; false when there is none any more.
+// enqueue puts a look-up into the queue; false when there is none any more, or its
+// time is over already.
 func (r *pgReads) enqueue(q *pgRead) bool {
 	r.closing.RLock()
 	defer r.closing.RUnlock()
-	if r.closed {
+	if r.closed || q.ctx.Err() != nil {
 		return false
 	}
 	select {
