@@ -34,6 +34,7 @@ type benchCommand struct {
 	For      time.Duration `default:"10s" help:"How long each workload is measured (default: 10s, at most 5m)." placeholder:"10s"`
 	Only     []string      `help:"Only these workloads: ${workloads}." placeholder:"NAME,…"`
 	JSON     bool          `name:"json" help:"Write the results as JSON."`
+	Profile  string        `help:"Record a CPU profile of the measured server, to build with: go build -pgo=FILE. The file must not exist." placeholder:"FILE" type:"path"`
 	Pin      bool          `default:"true" negatable:"" help:"Keep server and database on one core and the generator on the others (Linux)."`
 }
 
@@ -47,7 +48,8 @@ Examples:
   renkei bench                                      every workload, on SQLite
   renkei bench --dir /var/lib/renkei --live 100000  on the disk that will carry it
   renkei bench --database postgres://renkei@db/bench --workers 64 --for 30s
-  renkei bench --only refresh,balance_mtls --json`
+  renkei bench --only refresh,balance_mtls --json
+  renkei bench --profile renkei.pgo                 to build with: go build -pgo=renkei.pgo`
 }
 
 func workloadNames() string {
@@ -108,6 +110,11 @@ func (c benchCommand) Run(ctx context.Context, to streams) (err error) {
 		return err
 	}
 	b := &benchRun{benchCommand: c, to: to}
+	if c.Profile != "" {
+		if err := makeProfile(c.Profile); err != nil {
+			return err
+		}
+	}
 	defer func() {
 		if e := b.clear(); err == nil {
 			err = e
@@ -130,9 +137,14 @@ func (c benchCommand) Run(ctx context.Context, to streams) (err error) {
 		return b.explained(err)
 	}
 	if c.JSON {
-		return json.NewEncoder(to.out).Encode(results)
+		err = json.NewEncoder(to.out).Encode(results)
+	} else {
+		err = b.table(results)
 	}
-	return b.table(results)
+	if err != nil || c.Profile == "" {
+		return err
+	}
+	return b.finishProfile()
 }
 
 func (b *benchRun) table(results []bench.Result) error {

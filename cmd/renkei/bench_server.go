@@ -39,6 +39,7 @@ type benchRun struct {
 	key         *ecdsa.PrivateKey
 	kid         string
 	certificate tls.Certificate
+	profiled    bool // the profile is written
 }
 
 const (
@@ -75,7 +76,7 @@ func (b *benchRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	b.say("founding a bank of " + strconv.Itoa(bench.UsersFor(b.Workers)) + " customers")
-	if err := b.launch(ctx, bench.Pins{}); err != nil {
+	if err := b.launch(ctx, bench.Pins{}, ""); err != nil {
 		return err
 	}
 	if err := b.halt(); err != nil {
@@ -90,7 +91,7 @@ func (b *benchRun) start(ctx context.Context) (bench.Config, error) {
 	if b.Pin {
 		pins = bench.NewPins()
 	}
-	if err := b.launch(ctx, pins); err != nil {
+	if err := b.launch(ctx, pins, b.Profile); err != nil {
 		return bench.Config{}, err
 	}
 	if b.Pin {
@@ -106,7 +107,8 @@ func (b *benchRun) start(ctx context.Context) (bench.Config, error) {
 }
 
 // launch starts the demo's server in a process of its own and waits until it serves.
-func (b *benchRun) launch(ctx context.Context, pins bench.Pins) error {
+// Where profile names a file, the server leaves its CPU profile there when it ends.
+func (b *benchRun) launch(ctx context.Context, pins bench.Pins, profile string) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -114,6 +116,9 @@ func (b *benchRun) launch(ctx context.Context, pins bench.Pins) error {
 	args := []string{"demo", "run", "--data", b.folder(), "--listen", b.listen, "--session-for", "1h", "--crowd", strconv.Itoa(bench.UsersFor(b.Workers))}
 	if b.Database != "" {
 		args = append(args, "--database", b.Database)
+	}
+	if profile != "" {
+		args = append(args, "--profile", profile)
 	}
 	log, err := os.Create(filepath.Join(b.work, benchLog))
 	if err != nil {
@@ -176,7 +181,7 @@ func (b *benchRun) halt() error {
 	}
 }
 
-// clear takes everything away that the measurement made.
+// clear takes everything away that the measurement made, but a whole profile.
 func (b *benchRun) clear() error {
 	all := []error{b.halt()}
 	if b.restore != nil {
@@ -189,6 +194,9 @@ func (b *benchRun) clear() error {
 	}
 	if b.work != "" {
 		all = append(all, os.RemoveAll(b.work))
+	}
+	if b.Profile != "" && !b.profiled {
+		all = append(all, os.Remove(b.Profile)) // only part of one, or nothing
 	}
 	return errors.Join(all...)
 }

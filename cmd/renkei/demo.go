@@ -57,6 +57,7 @@ type demoRun struct {
 	IdleFor    time.Duration `help:"How long a page of the journey is good, to see the time run out (default: 15m)." placeholder:"15m"`
 	SessionFor time.Duration `help:"How long a login serves further linkings of its browser (default: every linking is a login)." placeholder:"1h"`
 	Crowd      int           `hidden:"" help:"So many companies more, each with one user and one account, for measurements."`
+	Profile    string        `hidden:"" help:"Write a CPU profile here when the demo ends." placeholder:"FILE" type:"path"`
 	Verbose    bool          `short:"v" help:"Write every request to the log."`
 }
 
@@ -73,12 +74,13 @@ func (c demoRun) Run(ctx context.Context, to streams) error {
 	if c.Data != "" {
 		trust += " --data " + folder
 	}
-	return demo.Run(ctx, demo.Config{
+	cfg := demo.Config{
 		Folder: folder, Listen: c.Listen, Database: c.Database, Reset: c.Reset, Crowd: c.Crowd, SessionFor: c.SessionFor, IdleFor: c.IdleFor, Log: logTo(to.err, level(c.Verbose)),
 		Ready: func(page string) {
 			fmt.Fprintf(to.out, "The demo bank is open. Start here: %s\n(Data: %s — Ctrl-C ends it, `%s` spares the browser's warning)\n", page, folder, trust)
 		},
-	})
+	}
+	return withProfile(c.Profile, func() error { return demo.Run(ctx, cfg) })
 }
 
 func level(verbose bool) slog.Level {

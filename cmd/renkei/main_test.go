@@ -55,7 +55,8 @@ func sessions(folder string) testscript.Params {
 				}
 				ts.Setenv(args[2], found[1])
 			},
-			"server": server,
+			"server":   server,
+			"profiled": profiled,
 			// occupies PORT: another program listens there until the script ends.
 			"occupies": func(ts *testscript.TestScript, _ bool, args []string) {
 				l, err := net.Listen("tcp", "127.0.0.1:"+args[0])
