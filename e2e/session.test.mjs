@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lookedAt as look } from './lib/checks.mjs';
+import { Journey } from './lib/journey.mjs';
 import { suite } from './lib/suite.mjs';
 
 const here = suite({ demo: ['--session-for', '1h'] });
@@ -37,6 +38,23 @@ test('the second linking skips the login and says who is signed in; 別の利用
   assert.match(await page.locator('main').innerText(), new RegExp(other.company));
   await journey.allow();
   await journey.seesBalances(other.accounts[0]);
+}));
+
+test('in another tab, whoever is no longer signed in is shown nothing of theirs, and comes back to the partner', here.with({ look }, async ({ journey, demo, page }) => {
+  const user = demo.user('ok.pw');
+  await journey.begin(demo.fixed);
+  await journey.logIn(user, 'AL-500');
+  await again(journey, demo.fixed, '銀行口座を連携する', 'AL-500');
+  const tab = new Journey(await page.context().newPage(), { look });
+  await again(tab, demo.fixed, '銀行口座を連携する', 'AL-500');
+  assert.match(await tab.page.locator('main').innerText(), new RegExp(user.company));
+  await journey.press('別の利用者としてログインする');
+  await journey.at('AL-100');
+  await tab.page.reload();
+  await tab.at('AL-940');
+  assert.doesNotMatch(await tab.page.locator('body').innerText(), new RegExp(`${user.company}|${user.accounts[0].number}`), 'the page of the user before');
+  await tab.press('連携先へ戻る');
+  await tab.page.waitForURL((url) => url.origin === new URL(demo.fixed.url).origin);
 }));
 
 test('in English, from the keyboard', here.with({ language: 'en-US' }, async ({ journey, demo, page }) => {
