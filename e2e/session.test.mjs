@@ -51,7 +51,7 @@ test('in another tab, whoever is no longer signed in is shown nothing of theirs,
   await journey.press('別の利用者としてログインする');
   await journey.at('AL-100');
   await tab.page.reload();
-  await tab.at('AL-940');
+  await tab.at('AL-930');
   assert.doesNotMatch(await tab.page.locator('body').innerText(), new RegExp(`${user.company}|${user.accounts[0].number}`), 'the page of the user before');
   await tab.press('連携先へ戻る');
   await tab.page.waitForURL((url) => url.origin === new URL(demo.fixed.url).origin);

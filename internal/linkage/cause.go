@@ -83,6 +83,7 @@ type Cause struct {
 	Planned     string            // 920: the closure in the bank's words; may be empty
 	Certificate *CertificateFacts // 902–905: which one was seen
 	NotYet      bool              // 902: not valid yet, rather than expired
+	SignedOut   bool              // 930: the login that let the customer in has ended elsewhere
 	NoUser      bool              // 905: of no known user, rather than of the wrong usage
 
 	CanLeave bool // 中止して連携先へ戻る is a button of this page

@@ -31,7 +31,7 @@ func (s *Service) page(ctx context.Context, st *standing) (Journey, error) {
 	}
 	if st.signedOut && st.underWay() {
 		j.CanSwitch = false
-		return ended(j, Cause{Code: RequestUnknown, Reason: NotPermitted, CanLeave: true}), nil
+		return ended(j, Cause{Code: TimeOver, Reason: TimedOut, SignedOut: true, CanLeave: true}), nil
 	}
 	if st.old {
 		j.Step, j.CanLeave, j.CanSwitch = RepeatStep, false, false

@@ -123,7 +123,7 @@ func TestAPressWhoseSessionHasEndedBeginsAnewWithTheLogin(t *testing.T) {
 		d.clock.Advance(time.Minute)
 		other.press(d.svc.SwitchUser)
 		allow := n.allow()
-		if n.load(); n.at.Ended == nil || n.at.User+n.at.Company != "" || n.at.Consent != nil || !n.at.CanLeave {
+		if n.load(); n.at.Ended == nil || !n.at.Ended.SignedOut || n.at.User+n.at.Company != "" || n.at.Consent != nil || !n.at.CanLeave {
 			t.Errorf("who is no longer signed in is shown %+v", n.at)
 		}
 		m := d.signedIn("pin.mixed") // the next user of the browser

@@ -185,6 +185,9 @@ func causeWords(c linkage.Cause) wording {
 		}
 		return wording{"cause.920", []string{"cause.920_what"}, []string{"cause.920_next"}}
 	case linkage.TimeOver:
+		if c.SignedOut {
+			return wording{"cause.930_signed_out", []string{"cause.930_signed_out_what", "cause.nothing_given"}, []string{"cause.930_next"}}
+		}
 		return wording{"cause.930", []string{"cause.930_what", "cause.nothing_given"}, []string{"cause.930_next"}}
 	case linkage.RequestUnknown:
 		return wording{"cause.940", []string{"cause.940_what"}, []string{"cause.940_next"}}

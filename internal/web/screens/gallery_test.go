@@ -263,6 +263,7 @@ func pages() []shown {
 		{"920", linkage.Cause{Code: 920, Until: until, Planned: "年末年始の休止", CanLeave: true}},
 		{"920_unknown", linkage.Cause{Code: 920, CanLeave: true}},
 		{"930", linkage.Cause{Code: 930, CanLeave: true}},
+		{"930_signed_out", linkage.Cause{Code: 930, SignedOut: true, CanLeave: true}},
 		{"940", linkage.Cause{Code: 940}},
 		{"941", linkage.Cause{Code: 941}},
 		{"942", linkage.Cause{Code: 942}},
