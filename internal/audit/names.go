@@ -62,7 +62,7 @@ var names = map[Name]string{
 	"journey.timed_out":   "A journey's time was over.",
 	"journey.halted":      "A journey could not go on: its request was completed elsewhere.",
 	"journey.extended":    "The customer asked for more time.",
-	"session.used":        "A login of before let its user into a journey without another one (`session_for`).",
+	"session.used":        "A login of before let its user into a journey without another one (`session_for`): with the first press in it, and when it was opened.",
 	"session.ended":       "A login of before was ended before its time, with the reason.",
 	"press.refused":       "A press of a button was refused: foreign, stale, expired, or not offered at that step.",
 	"tries.unlocked":      "Staff gave a locked customer their attempts back.",
