@@ -27,7 +27,11 @@ func FuzzCookie(f *testing.F) {
 	}
 	sealed := preludePrefix + b64.EncodeToString(s.Box.Seal([]byte(`{"Row":{"ID":7}}`), "journey cookie", s.Institution))
 	journey := cookieOf(state{}, 7, 3).Reveal()
-	for _, seed := range []string{once.Reveal(), sealed, journey} {
+	carrying, err := s.sealCarried(&carried{ID: 7})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{once.Reveal(), sealed, journey, carrying.Reveal()} {
 		f.Add(seed)
 		f.Add(seed[:20] + "\n" + seed[20:])
 		f.Add(seed + "=")
@@ -47,6 +51,12 @@ func FuzzCookie(f *testing.F) {
 		o, taken := s.openOnce(v)
 		if taken && (!ours || prelude || o.Journey != 7) {
 			t.Fatalf("%q opens as a one-time secret", text)
+		}
+		if c := s.openCarried(Visit{Journey: 7, Cookie: v}); c != nil && (!ours || prelude || taken || c.ID != 7) {
+			t.Fatalf("%q opens as what carries a journey", text)
+		}
+		if s.openCarried(Visit{Journey: 8, Cookie: v}) != nil {
+			t.Fatalf("%q opens another journey", text)
 		}
 		s.sessionDigest(v)
 		if rest, is := cutPrefix(v, cookiePrefix); is {
