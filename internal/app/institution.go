@@ -145,9 +145,6 @@ func (in *Institution) edges(cfg Config, meter *metrics.Metrics, m config.Instit
 		return w
 	}
 	login := withPages("login", s.Login.Origin)
-	login.Headers.DataAt = []string{
-		string(oauth.PAREndpoint), string(oauth.TokenEndpoint), string(oauth.RevokeEndpoint), string(oauth.IntrospectEndpoint), string(oauth.UserInfoEndpoint),
-	}
 	login.ForeignForms = []string{"POST " + string(oauth.AuthorizeEndpoint)} // a partner may post its request
 	api := accountapi.Handler(accountapi.Options{
 		Origin: string(s.API.Origin), Tokens: in.Engine, PINs: in.Linkage, Bank: in.Bank, Partners: in.Linkage.Partners, Alias: in.Linkage.Alias,

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,8 +16,6 @@ type Headers struct {
 	// Data tells that programs are answered and no browser's pages: what guards only
 	// those is left out.
 	Data bool
-	// DataAt are the paths of a site with pages at which programs are answered.
-	DataAt []string
 	// Reports is the path of ReportHandler on the same origin; empty: browsers
 	// report nothing.
 	Reports string
@@ -40,12 +37,8 @@ const permissions = "accelerometer=(), autoplay=(), camera=(), display-capture=(
 
 // Wrap sets the headers before next runs.
 func (h Headers) Wrap(next http.Handler) http.Handler {
-	pages, data := h.all(), Headers{HSTS: h.HSTS, Data: true}.all()
+	all := h.all()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		all := pages
-		if slices.Contains(h.DataAt, r.URL.Path) {
-			all = data
-		}
 		out := w.Header()
 		for _, h := range all {
 			out[h.name] = h.values
