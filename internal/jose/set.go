@@ -142,16 +142,16 @@ func parseKey(raw json.RawMessage) (publicKey, error) {
 		ok := true
 		switch name {
 		case "kty":
-			kty, ok = textOf(value)
+			kty, ok = Text(value)
 		case "crv":
-			crv, ok = textOf(value)
+			crv, ok = Text(value)
 		case "kid":
-			k.kid, ok = textOf(value)
+			k.kid, ok = Text(value)
 			ok = ok && len(k.kid) <= maxKID
 		case "use":
-			k.use, ok = textOf(value)
+			k.use, ok = Text(value)
 		case "alg":
-			k.alg, ok = textOf(value)
+			k.alg, ok = Text(value)
 		case "key_ops":
 			k.operations = []string{}
 			ok = json.Unmarshal(value, &k.operations) == nil

@@ -180,10 +180,7 @@ func Members(payload []byte, visit func(name string, value json.RawMessage)) err
 }
 
 // Text returns a member's value when it is a string.
-func Text(value json.RawMessage) (string, bool) { return textOf(value) }
-
-// textOf returns a member's value when it is a string.
-func textOf(value json.RawMessage) (string, bool) {
+func Text(value json.RawMessage) (string, bool) {
 	r := reader{raw: value}
 	s, ok := r.text()
 	return s, ok && r.at == len(value)

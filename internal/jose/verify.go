@@ -81,12 +81,12 @@ func (p *parsed) readHeader(raw []byte) error {
 		ok := true
 		switch name {
 		case "alg":
-			p.header.Algorithm, ok = textOf(value)
+			p.header.Algorithm, ok = Text(value)
 		case "kid":
-			p.header.KID, ok = textOf(value)
+			p.header.KID, ok = Text(value)
 			ok = ok && len(p.header.KID) <= maxKID
 		case "typ":
-			p.header.Type, ok = textOf(value)
+			p.header.Type, ok = Text(value)
 		case "jwk":
 			p.jwk = value
 		case "crit", "b64", "zip", "enc", "jku", "x5u", "x5c":
