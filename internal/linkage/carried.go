@@ -3,7 +3,6 @@ package linkage
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"time"
@@ -29,8 +28,6 @@ type carried struct {
 }
 
 const (
-	carriedPrefix = "jny2_"
-
 	// longestCarried is how long such a cookie may be. Browsers take 4,096 bytes and
 	// hold one for each journey; proxies often take no more than 8 KiB of all together.
 	longestCarried = 2000
@@ -57,32 +54,21 @@ func (s *Service) carry(st *standing, session Session, weighed map[string]string
 }
 
 func (s *Service) sealCarried(c *carried) (secret.Value, error) {
-	plain, err := json.Marshal(c)
-	if err != nil {
-		return secret.Value{}, fault.Wrap(fault.Internal, "write a journey's cookie", err)
+	cookie, err := s.seal(carriedSealing, c)
+	if err == nil {
+		s.memory.rememberCarried(cookie, c)
 	}
-	cookie := secret.Of(carriedPrefix + b64.EncodeToString(s.Box.Seal(plain, "journey carried", s.Institution)))
-	s.memory.rememberCarried(cookie, c)
-	return cookie, nil
+	return cookie, err
 }
 
 // openCarried reads what sealCarried wrote; nil for anything else, and for the
 // cookie of another journey.
 func (s *Service) openCarried(v Visit) *carried {
-	text, is := cutPrefix(v.Cookie, carriedPrefix)
-	if !is {
-		return nil
-	}
 	if c := s.memory.recallCarried(v.Journey, v.Cookie); c != nil {
 		return c
 	}
-	sealed, ours := decode(text)
-	if !ours {
-		return nil
-	}
-	plain, err := s.Box.Open(sealed, "journey carried", s.Institution)
 	var c carried
-	if err != nil || json.Unmarshal(plain, &c) != nil || c.ID != v.Journey {
+	if !s.open(carriedSealing, v.Cookie, &c) || c.ID != v.Journey {
 		return nil
 	}
 	s.memory.rememberCarried(v.Cookie, &c)

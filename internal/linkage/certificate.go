@@ -2,7 +2,6 @@ package linkage
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -55,21 +54,11 @@ type once struct {
 // journey's own host (rule 1). hop is Journey.Hop of the page that led here: nobody
 // who has not seen a page of the journey can bring a certificate into it.
 func (s *Service) PresentCertificate(_ context.Context, j JourneyID, hop string, c Presented) (secret.Value, error) {
-	plain, err := json.Marshal(once{Journey: j, Hop: hop[:min(len(hop), maxHop)], Presented: c, At: s.now(), Nonce: random()})
-	if err != nil {
-		return secret.Value{}, fault.Wrap(fault.Internal, "write a one-time secret", err)
-	}
-	return secret.Of(oncePrefix + b64.EncodeToString(s.Box.Seal(plain, "certificate", s.Institution))), nil
+	return s.seal(onceSealing, once{Journey: j, Hop: hop[:min(len(hop), maxHop)], Presented: c, At: s.now(), Nonce: random()})
 }
 
 func (s *Service) openOnce(v secret.Value) (o once, ok bool) {
-	text, is := cutPrefix(v, oncePrefix)
-	sealed, ours := decode(text)
-	if !is || !ours {
-		return once{}, false
-	}
-	plain, err := s.Box.Open(sealed, "certificate", s.Institution)
-	if err != nil || json.Unmarshal(plain, &o) != nil {
+	if !s.open(onceSealing, v, &o) {
 		return once{}, false
 	}
 	return o, true

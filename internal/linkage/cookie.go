@@ -3,9 +3,11 @@ package linkage
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"strconv"
 	"strings"
 
+	"renkei.dev/internal/fault"
 	"renkei.dev/internal/secret"
 )
 
@@ -18,6 +20,39 @@ const idBytes = 8
 func decode(text string) (raw []byte, ok bool) {
 	raw, err := b64.DecodeString(text)
 	return raw, err == nil && !strings.ContainsAny(text, "\r\n")
+}
+
+// sealing is a kind of value that a browser holds for us, sealed: how it begins, what
+// its seal is bound to beside the institution, and its words for an error.
+type sealing struct{ prefix, bound, words string }
+
+var (
+	preludeSealing = sealing{"jny0_", "journey cookie", "a journey's cookie"}
+	carriedSealing = sealing{"jny2_", "journey carried", "a journey's cookie"}
+	onceSealing    = sealing{oncePrefix, "certificate", "a one-time secret"}
+)
+
+// seal returns what a browser is to hold.
+func (s *Service) seal(k sealing, v any) (secret.Value, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return secret.Value{}, fault.Wrap(fault.Internal, "write "+k.words, err)
+	}
+	return secret.Of(k.prefix + b64.EncodeToString(s.Box.Seal(plain, k.bound, s.Institution))), nil
+}
+
+// open reads what seal wrote into v; false for anything else, and v is of no use then.
+func (s *Service) open(k sealing, brought secret.Value, v any) bool {
+	text, is := cutPrefix(brought, k.prefix)
+	if !is {
+		return false
+	}
+	sealed, ours := decode(text)
+	if !ours {
+		return false
+	}
+	plain, err := s.Box.Open(sealed, k.bound, s.Institution)
+	return err == nil && json.Unmarshal(plain, v) == nil
 }
 
 // cookieOf returns the cookie of a journey at one version. It is made from the

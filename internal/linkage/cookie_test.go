@@ -25,7 +25,7 @@ func FuzzCookie(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	sealed := preludePrefix + b64.EncodeToString(s.Box.Seal([]byte(`{"Row":{"ID":7}}`), "journey cookie", s.Institution))
+	sealed := preludeSealing.prefix + b64.EncodeToString(s.Box.Seal([]byte(`{"Row":{"ID":7}}`), "journey cookie", s.Institution))
 	journey := cookieOf(state{}, 7, 3).Reveal()
 	carrying, err := s.sealCarried(&carried{ID: 7})
 	if err != nil {

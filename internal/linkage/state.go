@@ -85,8 +85,7 @@ type prelude struct {
 }
 
 const (
-	preludePrefix = "jny0_"
-	cookiePrefix  = "jny1_"
+	cookiePrefix = "jny1_"
 
 	cookieKind  secret.Kind = "journey cookie"
 	tokenKind   secret.Kind = "journey press"
@@ -117,26 +116,11 @@ func (s *Service) openState(id JourneyID, sealed []byte) (state, error) {
 	return st, nil
 }
 
-func (s *Service) sealPrelude(p prelude) (secret.Value, error) {
-	plain, err := json.Marshal(p)
-	if err != nil {
-		return secret.Value{}, fault.Wrap(fault.Internal, "write a journey's cookie", err)
-	}
-	return secret.Of(preludePrefix + b64.EncodeToString(s.Box.Seal(plain, "journey cookie", s.Institution))), nil
-}
+func (s *Service) sealPrelude(p prelude) (secret.Value, error) { return s.seal(preludeSealing, p) }
 
 // openPrelude reads what sealPrelude wrote; ok is false for anything else.
 func (s *Service) openPrelude(cookie secret.Value) (p prelude, ok bool) {
-	text, is := cutPrefix(cookie, preludePrefix)
-	if !is {
-		return prelude{}, false
-	}
-	sealed, ours := decode(text)
-	if !ours {
-		return prelude{}, false
-	}
-	plain, err := s.Box.Open(sealed, "journey cookie", s.Institution)
-	if err != nil || json.Unmarshal(plain, &p) != nil {
+	if !s.open(preludeSealing, cookie, &p) {
 		return prelude{}, false
 	}
 	return p, true

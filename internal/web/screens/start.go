@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"renkei.dev/internal/linkage"
+	"renkei.dev/internal/secret"
 	"renkei.dev/internal/web"
 )
 
@@ -48,8 +49,9 @@ func (s *Screens) SignedIn(r *http.Request) bool {
 
 // held is a journey that a browser has a cookie of, and how long that is.
 type held struct {
-	id   linkage.JourneyID
-	size int
+	id     linkage.JourneyID
+	cookie secret.Value
+	size   int
 }
 
 // journeys returns the journeys that a browser has cookies of, the oldest first.
@@ -58,7 +60,7 @@ func journeys(r *http.Request) []held {
 	for _, c := range r.Cookies() {
 		name, ours := strings.CutPrefix(c.Name, web.HostPrefix)
 		if id, err := linkage.ParseJourneyID(name); ours && err == nil {
-			all = append(all, held{id, len(c.Name) + len("=") + len(c.Value) + len("; ")})
+			all = append(all, held{id, secret.Of(c.Value), len(c.Name) + len("=") + len(c.Value) + len("; ")})
 		}
 	}
 	slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.id, b.id) })
@@ -71,7 +73,7 @@ func (s *Screens) Began(r *http.Request) []string {
 	var handles []string
 	all := journeys(r)
 	for _, j := range all[max(0, len(all)-maxJourneys):] {
-		v := linkage.Visit{Journey: j.id, Cookie: cookieOf(j.id).Of(r), Address: s.Address(r)}
+		v := linkage.Visit{Journey: j.id, Cookie: j.cookie, Address: s.Address(r)}
 		if handle, ok := s.Linkage.Begun(r.Context(), v); ok {
 			handles = append(handles, handle)
 		}
